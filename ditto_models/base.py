@@ -1,0 +1,132 @@
+"""The protocols that every network and its stand-ins follow: plain arrays, strings and numbers in and out.
+
+Array suffixes: T frames, H height, W width, C the three channels R, G, B (uint8), N texts, D dimensions.
+Frames_THWC and Frame_HWC are uint8 RGB; masks are float32 in 0..1, 1 on the subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+"""A video, THWC uint8 RGB."""
+Frame = NDArray[np.uint8]
+"""One image, HWC uint8 RGB."""
+Mask = NDArray[np.float32]
+"""One mask, HW float32 in 0..1."""
+Masks = NDArray[np.float32]
+"""Masks of a video, THW float32 in 0..1."""
+
+Scope = Literal["global", "local"]
+Route = Literal["structure", "mask"]
+Noise = Literal["low", "medium"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditRequest:
+    """What to change. `look` and `parameters` name a catalogue entry; a model that reads words uses `text` alone."""
+
+    text: str
+    edit_type: str
+    scope: Scope
+    look: str = ""
+    parameters: Mapping[str, str | float]
+    strength: float
+    """0..1, how far to go."""
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What was seen in a clip: a caption for people and planners, and measured facts that edits are offered by."""
+
+    caption: str
+    facts: Mapping[str, float]
+
+
+class SubjectMasker(Protocol):
+    """Finds the main subject (people, characters) of a clip."""
+
+    name: str
+
+    def mask(self, frames: Frames) -> Masks:
+        """Soft masks of the subject, THW, steady in time; all zero where there is none."""
+        ...
+
+
+class ClipDescriber(Protocol):
+    """Says what is in a clip."""
+
+    name: str
+
+    def describe(self, frames: Frames, masks: Masks) -> Description: ...
+
+
+class KeyFrameEditor(Protocol):
+    """Edits one frame as the request says."""
+
+    name: str
+
+    def edit(self, frame: Frame, mask: Mask, request: EditRequest) -> Frame:
+        """The edited frame, same height and width.
+
+        Raises:
+            UnsupportedEdit: the request names a look that this editor does not have.
+        """
+        ...
+
+
+class VideoGenerator(Protocol):
+    """Carries an edited key frame through a whole clip."""
+
+    name: str
+
+    def generate(
+        self,
+        source: Frames,
+        masks: Masks,
+        key_index: int,
+        key_edited: Frame,
+        request: EditRequest,
+        route: Route,
+    ) -> Frames:
+        """The edited video, same frames, height and width as `source`."""
+        ...
+
+
+class VideoEnhancer(Protocol):
+    """Removes flicker and artifacts from an edited video without changing the edit."""
+
+    name: str
+
+    def enhance(self, source: Frames, edited: Frames, noise: Noise, seed: int) -> Frames: ...
+
+
+class SafetyClassifier(Protocol):
+    """Scores how unsafe images are."""
+
+    name: str
+
+    def unsafe_probability(self, frames: Frames) -> float:
+        """The highest probability, 0..1, that any of the frames is not safe for work."""
+        ...
+
+
+class TextEmbedder(Protocol):
+    """Turns texts into unit vectors whose dot product is their similarity."""
+
+    name: str
+    dimensions: int
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, ND float32."""
+        ...
+
+
+class UnsupportedEdit(ValueError):
+    """The request asks for an edit that this model cannot do."""

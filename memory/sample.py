@@ -1,0 +1,151 @@
+"""The nouns: what a sample is made of, small and frozen, so that the ledger can hold all of it.
+
+An artifact reference is the sha256 of a file's content plus its suffix, for example "ab12....mp4"; pixels live in the artifact store.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scope = Literal["global", "local"]
+Decision = Literal["accepted", "rejected", "failed", "unscored", "quarantined"]
+Stage = Literal[
+    "new",
+    "clip",
+    "described",
+    "instructed",
+    "key_frame_edited",
+    "key_frame_judged",
+    "generated",
+    "judged",
+    "enhanced",
+    "awaiting_person",
+    "done",
+]
+Rule = Literal["gate", "threshold", "unscored", "all_passed"]
+
+
+class Noun(BaseModel):
+    """Frozen, and strict about its keys: an unknown one is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Clip(Noun):
+    """A window of a source video, standardised and stored."""
+
+    clip_id: str
+    uri: str
+    sha256: str
+    """Of the whole source file."""
+    start_seconds: float
+    end_seconds: float
+    fps: float
+    frames: int
+    width: int
+    height: int
+    video: str = ""
+    """Artifact: the standardised window, the source half of a pair."""
+
+
+class Description(Noun):
+    """What was seen in the clip."""
+
+    caption: str
+    facts: dict[str, float]
+    masks: str
+    """Artifact: the subject masks."""
+
+
+class Instruction(Noun):
+    """The words of an edit, and what the editor needs to carry it out."""
+
+    text: str
+    edit_type: str
+    scope: Scope
+    look: str = ""
+    parameters: dict[str, str | float] = Field(default_factory=dict)
+
+
+class Score(Noun):
+    """One axis of a critique: 0 (worst) to 1 (best), or None where it could not be assessed, with the reason in words."""
+
+    value: float | None
+    reason: str
+
+
+class Critique(Noun):
+    """Scores by axis, of a key frame or of a whole video."""
+
+    scores: dict[str, Score]
+
+
+class KeyFrame(Noun):
+    """An edited key frame: its candidates, and the one that was chosen when they were judged."""
+
+    index: int
+    source: str
+    candidates: list[str]
+    strength: float
+    chosen: str = ""
+
+
+class Edit(Noun):
+    """An edited video and how it was made."""
+
+    video: str
+    route: str
+    strength: float
+    enhanced: bool = False
+
+
+class AxisVerdict(Noun):
+    value: float | None
+    threshold: float
+    passed: bool | None
+    """None where the axis could not be assessed."""
+    reason: str
+
+
+class Verdict(Noun):
+    """What policy says of a critique, and the rule that decided."""
+
+    decision: Literal["accepted", "rejected", "unscored"]
+    reasons: list[str]
+    rule: Rule
+    scores: dict[str, AxisVerdict]
+
+
+class Diagnosis(Noun):
+    """Why a stage is done again: the axis that failed and the change to make."""
+
+    stage: str
+    axis: str
+    change: str
+
+
+class Sample(Noun):
+    """Everything known of one sample: the fold of its events."""
+
+    id: str
+    seed: int
+    stage: Stage = "new"
+    conversation: bool = False
+    clip: Clip | None = None
+    description: Description | None = None
+    instruction: Instruction | None = None
+    key_frame: KeyFrame | None = None
+    key_frame_verdict: Verdict | None = None
+    edit: Edit | None = None
+    verdict: Verdict | None = None
+    diagnoses: list[Diagnosis] = Field(default_factory=list)
+    attempts: dict[str, int] = Field(default_factory=dict)
+    """Calls made, by tool."""
+    model_seconds: float = 0.0
+    planner_fallbacks: int = 0
+    decision: Decision | None = None
+    reasons: list[str] = Field(default_factory=list)
+    wish: str = ""
+    """What the person asked for, in a conversation."""
