@@ -64,7 +64,9 @@ class ClipDescriber(Protocol):
 
     name: str
 
-    def describe(self, frames: Frames, masks: Masks) -> Description: ...
+    def describe(self, frames: Frames, masks: Masks) -> Description:
+        """A caption in one sentence, and the facts it rests on."""
+        ...
 
 
 class KeyFrameEditor(Protocol):
@@ -104,7 +106,9 @@ class VideoEnhancer(Protocol):
 
     name: str
 
-    def enhance(self, source: Frames, edited: Frames, noise: Noise, seed: int) -> Frames: ...
+    def enhance(self, source: Frames, edited: Frames, noise: Noise, seed: int) -> Frames:
+        """The enhanced video, same frames, height and width; `noise` says how far it may stray from `edited`."""
+        ...
 
 
 class SafetyClassifier(Protocol):

@@ -1,6 +1,7 @@
 """The nouns: what a sample is made of, small and frozen, so that the ledger can hold all of it.
 
-An artifact reference is the sha256 of a file's content plus its suffix, for example "ab12....mp4"; pixels live in the artifact store.
+An artifact reference is the sha256 of a file's content plus its suffix, for example "ab12....mp4";
+pixels live in the artifact store.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Instruction(Noun):
 
 
 class Score(Noun):
-    """One axis of a critique: 0 (worst) to 1 (best), or None where it could not be assessed, with the reason in words."""
+    """One axis of a critique: 0 (worst) to 1 (best), or None where it could not be assessed; the reason in words."""
 
     value: float | None
     reason: str
@@ -102,6 +103,8 @@ class Edit(Noun):
 
 
 class AxisVerdict(Noun):
+    """One axis held against its threshold."""
+
     value: float | None
     threshold: float
     passed: bool | None
