@@ -1,0 +1,264 @@
+"""Reading and writing of videos: any file FFmpeg knows to frames of one size, and frames to H.264.
+
+Frames_THWC and Frame_HWC are uint8 RGB, as in base.py. Colours are converted by the file's own tags, and what
+is written is tagged BT.709, so that a source and its edit never differ by a colour matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
+from av.video.stream import VideoStream
+
+from ditto_models.base import Frame, Frames
+
+# A seek may land after the wanted frame where the index is coarse (MPEG-2 streams); starting earlier avoids it.
+SEEK_MARGIN_SECONDS = 1.0
+# Untagged files follow the convention of players: BT.601 for standard definition, BT.709 above.
+STANDARD_DEFINITION_HEIGHT = 576
+# FFmpeg's AVCOL_SPC_UNSPECIFIED.
+UNTAGGED = 2
+# The faster defaults of swscale darken every round trip by more than one level.
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+
+
+class VideoError(ValueError):
+    """A video cannot be read or written; the message says what, what was expected and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """Frames_THWC uint8 RGB, and their rate in frames a second."""
+
+    frames: Frames
+    fps: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What a file says of its first video stream; width and height are as displayed, in pixels."""
+
+    width: int
+    height: int
+    fps: float
+    frames: int
+    duration_seconds: float
+    codec: str
+
+
+def probe(path: Path | str) -> Probe:
+    """Size, rate, number of frames, duration and codec of a file.
+
+    Raises:
+        VideoError: the file is not a readable video.
+    """
+    with _opened(path) as (container, stream):
+        fps = _fps(stream, path)
+        first = next(container.decode(stream), None)
+        if first is None:
+            raise VideoError(_unreadable(path, "it holds no frame"))
+        sideways = first.rotation % 180 != 0
+        width, height = (first.height, first.width) if sideways else (first.width, first.height)
+        frames = stream.frames or _count_packets(path)
+        codec = stream.codec_context.name
+    return Probe(width=width, height=height, fps=fps, frames=frames, duration_seconds=frames / fps, codec=codec)
+
+
+def read(path: Path | str) -> Video:
+    """All frames of a file at its own size, THWC uint8 RGB.
+
+    Raises:
+        VideoError: the file is not a readable video.
+    """
+    with _opened(path) as (container, stream):
+        frames = [_rgb(frame) for frame in container.decode(stream)]
+        return Video(frames=_stacked(frames, path), fps=_fps(stream, path))
+
+
+def read_frame(path: Path | str, index: int) -> Frame:
+    """One frame by its number, counted from 0, HWC uint8 RGB.
+
+    Raises:
+        VideoError: the file is not a readable video, or is shorter.
+    """
+    if index < 0:
+        raise VideoError(f"frame {index} of {str(path)!r}: frames are counted from 0")
+    with _opened(path) as (container, stream):
+        found = next(islice(container.decode(stream), index, None), None)
+        if found is None:
+            raise VideoError(f"{str(path)!r} has no frame {index}; ask for one before its end")
+        return _rgb(found)
+
+
+def read_window(
+    path: Path | str,
+    start_seconds: float,
+    end_seconds: float | None,
+    max_frames: int,
+    width: int,
+    height: int,
+) -> Video:
+    """The frames shown in [start, end), at most `max_frames` of them, THWC uint8 RGB of exactly this size.
+
+    Seconds count from the first frame. Another shape of picture is cropped about its centre, never stretched.
+
+    Raises:
+        VideoError: the file is not a readable video, or nothing is shown in the window.
+    """
+    if max_frames < 1 or width < 1 or height < 1:
+        raise VideoError(f"a window of {max_frames} frames of {width}x{height}: each number must be at least 1")
+    with _opened(path) as (container, stream):
+        fps = _fps(stream, path)
+        last_seconds = float("inf") if end_seconds is None else end_seconds
+        shown = _between(container, stream, start_seconds, last_seconds, fps)
+        frames = [fill(_rgb(frame), width, height) for frame in islice(shown, max_frames)]
+    if not frames:
+        message = f"{str(path)!r} shows nothing from {start_seconds:g} s to {end_seconds} s; choose an earlier window"
+        raise VideoError(message)
+    return Video(frames=_stacked(frames, path), fps=fps)
+
+
+def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:
+    """Writes THWC uint8 RGB frames as H.264 yuv420p in MP4; equal frames give equal bytes.
+
+    `crf` is x264's constant rate factor: 0 is lossless but for chroma, 12 is not told from the original by eye.
+
+    Raises:
+        VideoError: no frames, not THWC uint8 RGB, an odd size, a rate that is not positive, or a file that
+            cannot be written.
+    """
+    _check_writable(path, frames, fps)
+    options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "x264-params": "threads=1:lookahead-threads=1"}
+    try:
+        with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+            stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuv420p"
+            _tag(stream)
+            for frame in frames:
+                container.mux(stream.encode(_yuv(frame)))
+            container.mux(stream.encode(None))
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; check its folder and free space"
+        ) from error
+
+
+def fill(frame: Frame, width: int, height: int) -> Frame:
+    """The frame scaled to cover width x height pixels and cropped about its centre, HWC uint8."""
+    frame_height, frame_width = frame.shape[:2]
+    if (frame_height, frame_width) == (height, width):
+        return frame
+    scale = max(width / frame_width, height / frame_height)
+    crop_width, crop_height = min(frame_width, round(width / scale)), min(frame_height, round(height / scale))
+    left, top = (frame_width - crop_width) // 2, (frame_height - crop_height) // 2
+    cropped = frame[top : top + crop_height, left : left + crop_width]
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(cropped, (width, height), interpolation=kind), dtype=np.uint8)
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise VideoError(_unreadable(path, "it holds no video stream"))
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            yield container, stream
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(_unreadable(path, error.strerror or str(error))) from error
+
+
+def _unreadable(path: Path | str, why: str) -> str:
+    return f"cannot read {str(path)!r} as a video: {why}; expected a whole file that ffmpeg can decode, replace it"
+
+
+def _fps(stream: VideoStream, path: Path | str) -> float:
+    rate = stream.average_rate or stream.guessed_rate
+    if not rate:
+        raise VideoError(_unreadable(path, "it names no frame rate"))
+    return float(rate)
+
+
+def _count_packets(path: Path | str) -> int:
+    with _opened(path) as (container, stream):
+        return sum(1 for packet in container.demux(stream) if packet.size)
+
+
+def _between(
+    container: InputContainer, stream: VideoStream, start_seconds: float, end_seconds: float, fps: float
+) -> Iterator[VideoFrame]:
+    """Frames shown from start up to end; a rounding error of half a frame never moves the window."""
+    origin_seconds = float((stream.start_time or 0) * (stream.time_base or 0))
+    half_frame = 0.5 / fps
+    if start_seconds > SEEK_MARGIN_SECONDS:
+        target = origin_seconds + start_seconds - SEEK_MARGIN_SECONDS
+        container.seek(int(target * av.time_base))
+    position = origin_seconds
+    for frame in container.decode(stream):
+        position = frame.time if frame.time is not None else position + 1 / fps
+        shown_seconds = position - origin_seconds
+        if shown_seconds >= end_seconds - half_frame:
+            return
+        if shown_seconds >= start_seconds - half_frame:
+            yield frame
+
+
+def _rgb(frame: VideoFrame) -> Frame:
+    colorspace = Colorspace.ITU601 if frame.height <= STANDARD_DEFINITION_HEIGHT else Colorspace.ITU709
+    tagged = frame.colorspace != UNTAGGED
+    pixels = frame.to_ndarray(
+        format="rgb24", src_colorspace=None if tagged else colorspace, interpolation=EXACT, threads=1
+    )
+    upright = np.rot90(pixels, k=round(frame.rotation / 90))
+    return np.ascontiguousarray(upright, dtype=np.uint8)
+
+
+def _yuv(frame: Frame) -> VideoFrame:
+    image = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    return image.reformat(
+        format="yuv420p",
+        dst_colorspace=Colorspace.ITU709,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=EXACT,
+        threads=1,
+    )
+
+
+def _tag(stream: VideoStream) -> None:
+    context = stream.codec_context
+    context.colorspace = Colorspace.ITU709
+    context.color_range = ColorRange.MPEG
+    context.color_primaries = ColorPrimaries.BT709
+    context.color_trc = ColorTrc.BT709
+
+
+def _stacked(frames: list[Frame], path: Path | str) -> Frames:
+    if not frames:
+        raise VideoError(_unreadable(path, "it holds no frame"))
+    if len({frame.shape for frame in frames}) > 1:
+        raise VideoError(_unreadable(path, "its frames change size"))
+    return np.stack(frames)
+
+
+def _check_writable(path: Path | str, frames: Frames, fps: float) -> None:
+    where = f"cannot write {str(path)!r}"
+    if frames.ndim != 4 or frames.shape[0] < 1 or frames.shape[3] != 3 or frames.dtype != np.uint8:
+        raise VideoError(f"{where}: frames are {frames.dtype} {frames.shape}; expected uint8 THWC with 3 channels")
+    height, width = frames.shape[1:3]
+    if height % 2 or width % 2:
+        raise VideoError(f"{where}: {width}x{height} is odd; yuv420p needs an even width and height, crop a line")
+    if not fps > 0:
+        raise VideoError(f"{where}: {fps} frames a second; expected a positive rate")
