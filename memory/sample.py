@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Scope = Literal["global", "local"]
 Decision = Literal["accepted", "rejected", "failed", "unscored", "quarantined"]
@@ -25,6 +25,7 @@ Stage = Literal[
     "awaiting_person",
     "done",
 ]
+By = Literal["planner", "policy", "person"]
 Rule = Literal["gate", "threshold", "unscored", "all_passed"]
 
 
@@ -129,6 +130,16 @@ class Diagnosis(Noun):
     change: str
 
 
+class Provenance(Noun):
+    """What made an accepted pair, so that it can be made again."""
+
+    models: dict[str, str]
+    prompts_hash: str
+    config_hash: str
+    code_version: str
+    created_at: str
+
+
 class Sample(Noun):
     """Everything known of one sample: the fold of its events."""
 
@@ -147,8 +158,47 @@ class Sample(Noun):
     attempts: dict[str, int] = Field(default_factory=dict)
     """Calls made, by tool."""
     model_seconds: float = 0.0
+    gpu_seconds: float = 0.0
     planner_fallbacks: int = 0
     decision: Decision | None = None
     reasons: list[str] = Field(default_factory=list)
+    provenance: Provenance | None = None
     wish: str = ""
     """What the person asked for, in a conversation."""
+
+
+class Refusal(Noun):
+    """A planner's answer that was not a legal call, and what it was told."""
+
+    answer: str
+    problem: str
+
+
+class Event(Noun):
+    """One step of a sample, as the ledger keeps it: who called what with which arguments, and what came of it."""
+
+    sample_id: str
+    seq: int = 0
+    """The ledger's number, 0 until it is appended."""
+    at: str = ""
+    """UTC, ISO 8601, set when it is appended."""
+    stage: Stage
+    next_stage: Stage
+    tool: str
+    arguments: dict[str, JsonValue]
+    result: dict[str, JsonValue]
+    """The keys of the sample that this step changed."""
+    seconds: float
+    model_seconds: float = 0.0
+    gpu_seconds: float = 0.0
+    attempt: int
+    by: By
+    model: str | None = None
+    prompt_hash: str | None = None
+    tokens: int | None = None
+    error: str | None = None
+    refusals: list[Refusal] = Field(default_factory=list)
+    fallback: bool = False
+    """True where the planner gave no legal call and policy's default was taken."""
+    note: str = ""
+    """One line for people: what the step did."""
