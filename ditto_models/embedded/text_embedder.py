@@ -49,7 +49,7 @@ class BgeSmallEmbedder:
     dimensions = 384
 
     def __init__(self, config: BgeSmallEmbedderConfig | None = None) -> None:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
         from tokenizers import Tokenizer
 
         self.config = config or BgeSmallEmbedderConfig()
@@ -81,7 +81,8 @@ class BgeSmallEmbedder:
         rows = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask, "token_type_ids": tokens.type_ids}
         feed = {name: np.array([row], np.int64) for name, row in rows.items() if name in self._inputs}
         hidden = np.asarray(self._session.run(None, feed)[0], np.float32)
-        return hidden[0, 0] if hidden.ndim == 3 else hidden[0]
+        first: NDArray[np.float32] = hidden[0, 0]
+        return first
 
     @cached_property
     def _mean(self) -> NDArray[np.float32]:
@@ -92,4 +93,5 @@ class BgeSmallEmbedder:
 
 def _unit(vectors_ND: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(vectors_ND, axis=1, keepdims=True)
-    return (vectors_ND / np.maximum(lengths, 1e-12)).astype(np.float32)
+    unit: NDArray[np.float32] = (vectors_ND / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return unit
