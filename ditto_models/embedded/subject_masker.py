@@ -19,6 +19,8 @@ from ditto_models.base import Frame, Frames, Mask, Masks
 
 NETWORK_SIZE = (256, 144)
 ZOOMS = (1.3, 1.15, 1.05, 1.0)
+RENEWED = 0.35
+"""How far one look moves the mask carried from those before."""
 
 
 class SubjectMaskerConfig(BaseModel):
@@ -59,14 +61,15 @@ class SubjectMasker:
         size = (self.config.working_width, max(1, round(height * self.config.working_width / width)))
         small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
         anchors = sorted({*range(0, len(frames), self.config.anchor_every), len(frames) - 1})
-        looks = {index: self._look(small[index]) for index in anchors}
-        if not self._sized(list(looks.values())):
+        likely = {index: self._look(small[index]) for index in anchors}
+        if not self._sized([(look > 0.5).astype(np.float32) for look in likely.values()]):
             return np.zeros(frames.shape[:3], np.float32)
-        forward, overlaps = _carry(small, looks)
-        if float(np.median(overlaps or [1.0])) < self.config.min_steadiness:
+        # What one look alone takes for the subject is outvoted by the others before any outline is drawn.
+        agreed, _ = _both_ways(small, likely)
+        cuts = {index: _cut(small[index], agreed[index]) for index in anchors}
+        steady, overlaps = _both_ways(small, cuts)
+        if not self._sized(list(cuts.values())) or float(np.median(overlaps or [1.0])) < self.config.min_steadiness:
             return np.zeros(frames.shape[:3], np.float32)
-        backward, _ = _carry(small[::-1], {len(frames) - 1 - index: look for index, look in looks.items()})
-        steady = (forward + backward[::-1]) / 2
         return np.stack([_outline(frame, mask) for frame, mask in zip(frames, steady, strict=True)])
 
     def _sized(self, looks: Sequence[Mask]) -> bool:
@@ -81,7 +84,7 @@ class SubjectMasker:
         views: list[Mask] = []
         for zoom in ZOOMS:
             views.append(self._zoomed(frame, wide if zoom != 1.0 else np.mean(views, axis=0, dtype=np.float32), zoom))
-        return _cut(frame, np.mean(views, axis=0, dtype=np.float32))
+        return np.asarray(np.mean(views, axis=0, dtype=np.float32), np.float32)
 
     def _zoomed(self, frame: Frame, guess: Mask, zoom: float) -> Mask:
         top, bottom, left, right = _box(guess, zoom)
@@ -146,8 +149,16 @@ def _largest(mask: Frame) -> Mask:
     return np.isin(parts, kept).astype(np.float32)
 
 
+def _both_ways(frames: Frames, looks: dict[int, Mask]) -> tuple[Masks, list[float]]:
+    """A mask of every frame from the looks before and after it; and how well each look agreed with the one before."""
+    forward, overlaps = _carry(frames, looks)
+    last = len(frames) - 1
+    backward, _ = _carry(frames[::-1], {last - index: look for index, look in looks.items()})
+    return np.asarray((forward + backward[::-1]) / 2, np.float32), overlaps
+
+
 def _carry(frames: Frames, looks: dict[int, Mask]) -> tuple[Masks, list[float]]:
-    """Masks carried from frame to frame along the flow, half renewed at each look; and how well each look agreed."""
+    """Masks carried from frame to frame along the flow, renewed in part at each look, and the overlaps there."""
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     rows, columns = np.mgrid[: frames.shape[1], : frames.shape[2]].astype(np.float32)
@@ -158,7 +169,7 @@ def _carry(frames: Frames, looks: dict[int, Mask]) -> tuple[Masks, list[float]]:
         carried = np.asarray(cv2.remap(masks[-1], *path, cv2.INTER_LINEAR), np.float32)
         if index in looks:
             overlaps.append(_overlap(carried, looks[index]))
-            carried = np.asarray((carried + looks[index]) / 2, np.float32)
+            carried = np.asarray(carried + RENEWED * (looks[index] - carried), np.float32)
         masks.append(carried)
     return np.stack(masks), overlaps
 
