@@ -1,0 +1,237 @@
+"""The rules, as pure tables: which calls are legal, where each leads, what a critique is worth, what to mend.
+
+Nothing here asks a model or touches a disk, so that the rules can be tested whole and read in one sitting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from memory.sample import AxisVerdict, Critique, Diagnosis, Sample, Stage, Verdict
+
+ToolName = Literal[
+    "sample_clip",
+    "describe_clip",
+    "write_instruction",
+    "edit_key_frame",
+    "critique_key_frame",
+    "generate_video",
+    "critique_video",
+    "enhance_video",
+    "retry",
+    "accept",
+    "reject",
+]
+Retried = Literal["instruction", "key_frame", "video"]
+
+CALLS: Mapping[Stage, tuple[ToolName, ...]] = {
+    "new": ("sample_clip",),
+    "clip": ("describe_clip",),
+    "described": ("write_instruction", "reject"),
+    "instructed": ("edit_key_frame", "write_instruction", "reject"),
+    "key_frame_edited": ("critique_key_frame",),
+    "key_frame_judged": ("generate_video", "edit_key_frame", "write_instruction", "reject"),
+    "generated": ("critique_video",),
+    "judged": ("accept", "enhance_video", "retry", "reject"),
+    "enhanced": ("critique_video",),
+    "awaiting_person": (),
+    "done": (),
+}
+"""What may be called at each stage at all, in the order that policy prefers; `legal_calls` narrows it."""
+
+LEADS_TO: Mapping[ToolName, tuple[Stage, ...]] = {
+    "sample_clip": ("clip",),
+    "describe_clip": ("described",),
+    "write_instruction": ("instructed",),
+    "edit_key_frame": ("key_frame_edited",),
+    "critique_key_frame": ("key_frame_judged", "awaiting_person", "done"),
+    "generate_video": ("generated",),
+    "critique_video": ("judged", "done"),
+    "enhance_video": ("enhanced",),
+    "retry": ("described", "instructed", "key_frame_judged"),
+    "accept": ("done",),
+    "reject": ("done",),
+}
+"""Where a call can lead. Besides, a call that fails stays at its stage or ends the sample."""
+
+RETRY_LEADS_TO: Mapping[Retried, Stage] = {
+    "instruction": "described",
+    "key_frame": "instructed",
+    "video": "key_frame_judged",
+}
+_RETRY_NEEDS: Mapping[Retried, ToolName] = {
+    "instruction": "write_instruction",
+    "key_frame": "edit_key_frame",
+    "video": "generate_video",
+}
+REJECT_REASONS = ("nothing_to_edit", "not_feasible", "poor_key_frame", "poor_video", "out_of_budget", "unsafe")
+GATES = ("safety", "visual_integrity", "distinct")
+"""Hard gates: safety, integrity, duplicate."""
+
+_MENDS: Mapping[str, tuple[Retried, str]] = {
+    "edit_applied": ("key_frame", "stronger"),
+    "key_frame_followed": ("video", "follow the key frame more closely"),
+    "scope_confined": ("video", "keep the change inside its region"),
+    "source_structure": ("key_frame", "weaker"),
+    "source_motion": ("video", "weaker"),
+    "temporal_steadiness": ("video", "steadier"),
+    "visual_integrity": ("key_frame", "weaker"),
+    "distinct": ("instruction", "another edit"),
+    "safety": ("instruction", "another edit"),
+}
+"""For each axis that fails: the stage most likely at fault, and the change to try."""
+
+
+class PolicyConfig(BaseModel):
+    """Thresholds and budgets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    thresholds: dict[str, float]
+    """The least score, 0..1, by axis."""
+    key_frame_thresholds: dict[str, float]
+    """The same for the key frame, judged first and alone."""
+    calls_per_sample: dict[ToolName, int] = Field(
+        default={"write_instruction": 3, "edit_key_frame": 4, "generate_video": 3, "enhance_video": 1}
+    )
+    """How often each costly tool may be called for one sample."""
+    model_seconds_per_sample: float = 900.0
+    """After so many seconds of models a sample may only be judged, accepted or rejected."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offers:
+    """What this clip and this profile allow: edit types (least used first) and generator routes by edit type."""
+
+    edit_types: tuple[str, ...]
+    routes: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LegalCall:
+    """A tool that may be called now, and the values that some of its arguments are narrowed to."""
+
+    tool: ToolName
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def legal_calls(sample: Sample, offers: Offers, config: PolicyConfig) -> tuple[LegalCall, ...]:
+    """The calls that are legal now, preferred first. Empty when the sample is done or waits for a person."""
+    legal = []
+    for tool in CALLS[sample.stage]:
+        choices = _choices(tool, sample, offers, config)
+        if choices is not None:
+            legal.append(LegalCall(tool=tool, choices=choices))
+    return tuple(legal)
+
+
+def calls_left(sample: Sample, tool: ToolName, config: PolicyConfig) -> int:
+    """How often a tool may still be called for this sample; forced tools have no budget of their own."""
+    limit = config.calls_per_sample.get(tool)
+    if limit is None:
+        return 1
+    if sample.model_seconds >= config.model_seconds_per_sample:
+        return 0
+    return max(0, limit - sample.attempts.get(tool, 0))
+
+
+def _choices(
+    tool: ToolName, sample: Sample, offers: Offers, config: PolicyConfig
+) -> Mapping[str, tuple[str, ...]] | None:
+    """The narrowed arguments of a call, or None where it is not legal."""
+    if not calls_left(sample, tool, config):
+        return None
+    match tool:
+        case "write_instruction":
+            return {"edit_type": offers.edit_types} if offers.edit_types else None
+        case "generate_video":
+            routes = offers.routes.get(sample.instruction.edit_type if sample.instruction else "", ())
+            return {"route": routes} if routes and _passed(sample.key_frame_verdict) else None
+        case "accept":
+            return {} if _passed(sample.verdict) else None
+        case "enhance_video":
+            return {} if sample.edit and not sample.edit.enhanced else None
+        case "retry":
+            return _retry_choices(sample, config)
+        case "reject":
+            return {"reason": REJECT_REASONS}
+    return {}
+
+
+def _retry_choices(sample: Sample, config: PolicyConfig) -> Mapping[str, tuple[str, ...]] | None:
+    stages = tuple(stage for stage, tool in _RETRY_NEEDS.items() if calls_left(sample, tool, config))
+    axes = failed_axes(sample.verdict)
+    return {"stage": stages, "axis": axes} if stages and axes else None
+
+
+def _passed(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.decision == "accepted"
+
+
+def max_steps(config: PolicyConfig) -> int:
+    """More steps than a sample can take: each budgeted call, the critique and the retry it may cause, and the ends."""
+    return 3 * sum(config.calls_per_sample.values()) + 4
+
+
+def next_stage(tool: ToolName, sample: Sample, arguments: Mapping[str, object]) -> Stage:
+    """Where a call leads that succeeded; `sample` already holds its result."""
+    if tool == "retry":
+        return RETRY_LEADS_TO[arguments["stage"]]  # type: ignore[index]
+    if tool == "critique_key_frame":
+        if sample.key_frame_verdict and sample.key_frame_verdict.decision == "unscored":
+            return "done"
+        return "awaiting_person" if sample.conversation else "key_frame_judged"
+    if tool == "critique_video":
+        return "done" if sample.verdict and sample.verdict.decision == "unscored" else "judged"
+    return LEADS_TO[tool][0]
+
+
+def judge(critique: Critique, thresholds: Mapping[str, float], not_needed: frozenset[str] = frozenset()) -> Verdict:
+    """Hold a critique against its thresholds.
+
+    An axis of `thresholds` that could not be assessed leaves the sample unscored, unless the edit does not need it
+    (`not_needed`). A gate that fails decides before any soft axis.
+    """
+    scores = {}
+    for axis, threshold in thresholds.items():
+        score = critique.scores.get(axis)
+        value = score.value if score else None
+        reason = score.reason if score else "not judged"
+        passed = None if value is None else value >= threshold
+        scores[axis] = AxisVerdict(value=value, threshold=threshold, passed=passed, reason=reason)
+    missing = [axis for axis, score in scores.items() if score.passed is None and axis not in not_needed]
+    failed = [axis for axis, score in scores.items() if score.passed is False]
+    gates = [axis for axis in failed if axis in GATES]
+    if gates:
+        return Verdict(decision="rejected", reasons=gates, rule="gate", scores=scores)
+    if missing:
+        return Verdict(decision="unscored", reasons=missing, rule="unscored", scores=scores)
+    if failed:
+        return Verdict(decision="rejected", reasons=failed, rule="threshold", scores=scores)
+    return Verdict(decision="accepted", reasons=[], rule="all_passed", scores=scores)
+
+
+def not_needed(scope: str) -> frozenset[str]:
+    """The axes that an edit does not need: one of the whole picture has no scope to keep to."""
+    return frozenset({"scope_confined"}) if scope == "global" else frozenset()
+
+
+def failed_axes(verdict: Verdict | None) -> tuple[str, ...]:
+    """The axes that failed, the one furthest under its threshold first."""
+    if verdict is None:
+        return ()
+    failed = {axis: score for axis, score in verdict.scores.items() if score.passed is False}
+    return tuple(sorted(failed, key=lambda axis: (failed[axis].value or 0.0) - failed[axis].threshold))
+
+
+def diagnose(verdict: Verdict | None) -> Diagnosis | None:
+    """The worst failed axis, the stage likely at fault and a change to try; None where nothing failed."""
+    axes = failed_axes(verdict)
+    if not axes:
+        return None
+    stage, change = _MENDS.get(axes[0], ("key_frame", "another seed"))
+    return Diagnosis(stage=stage, axis=axes[0], change=change)

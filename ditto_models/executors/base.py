@@ -1,0 +1,30 @@
+"""Where models run: one protocol, so that tools do not know whether it is a thread, a process or a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed(Generic[T]):
+    """What a model returned, and the seconds it took, waiting for its turn left out."""
+
+    value: T
+    seconds: float
+
+
+class Executor(Protocol):
+    """Runs model calls, so many at a time."""
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Timed[T]:
+        """Call `function` elsewhere; what it raises is raised here."""
+        ...
+
+    def close(self) -> None:
+        """Wait for what is under way, then free the workers."""
+        ...

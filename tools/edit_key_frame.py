@@ -1,0 +1,62 @@
+"""edit_key_frame: edits one frame of the clip as the instruction says, in one or several candidates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from langchain_core.tools import BaseTool, InjectedToolArg, tool
+from pydantic import Field
+
+from ditto_models.base import KeyFrameEditor
+from ditto_models.executors.base import Executor
+from memory.sample import KeyFrame, Sample
+from tools.media import Media
+from tools.requests import edit_request, parts
+from tools.result import ToolResult
+
+FramePlace = Literal["first", "middle", "last"]
+STRENGTH_STEPS = (0.0, -0.15, 0.15, -0.3)
+"""How each candidate's strength differs from the one asked for."""
+
+
+def frame_index(place: FramePlace, frames: int) -> int:
+    """The number of a frame, counted from 0."""
+    return {"first": 0, "middle": frames // 2, "last": frames - 1}[place]
+
+
+def edit_key_frame(editor: KeyFrameEditor, media: Media, executor: Executor) -> BaseTool:
+    """The tool over a key-frame editor."""
+
+    def edit(sample: Sample, index: int, strengths: list[float]) -> KeyFrame:
+        clip, description, instruction = parts(sample)
+        source = media.frames(clip.video)[index]
+        mask = media.masks(description.masks)[index]
+        attempt = sample.attempts.get("edit_key_frame", 0)
+        requests = [
+            edit_request(instruction, strength, sample.seed + 100 * attempt + number)
+            for number, strength in enumerate(strengths)
+        ]
+        edited = [media.put_image(editor.edit(source, mask, request)) for request in requests]
+        return KeyFrame(index=index, source=media.put_image(source), candidates=edited, strengths=strengths)
+
+    @tool(parse_docstring=True)
+    async def edit_key_frame(
+        sample: Annotated[Sample, InjectedToolArg],
+        frame: FramePlace = "middle",
+        strength: Annotated[float, Field(ge=0.3, le=1.0)] = 0.8,
+        candidates: Annotated[int, Field(ge=1, le=4)] = 1,
+    ) -> ToolResult:
+        """Edit one frame of the clip as the instruction says; the video will follow this frame.
+
+        Args:
+            frame: which frame; the middle one is nearest to all others
+            strength: how far to go, from 0.3 (subtle) to 1 (strong)
+            candidates: how many versions to make; the best by the critic is kept
+        """
+        assert sample.clip is not None
+        strengths = [min(1.0, max(0.3, strength + step)) for step in STRENGTH_STEPS[:candidates]]
+        made = await executor.run(edit, sample, frame_index(frame, sample.clip.frames), strengths)
+        note = f"frame {made.value.index} at strength {', '.join(f'{value:.2f}' for value in strengths)}"
+        return ToolResult(changes={"key_frame": made.value}, note=note, model=editor.name, model_seconds=made.seconds)
+
+    return edit_key_frame
