@@ -1,0 +1,153 @@
+"""What happens at the nodes of the graph: a stage decides on a call, a tool carries it out, the ledger keeps it."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from langchain_core.tools import BaseTool
+from pydantic import JsonValue, TypeAdapter
+
+from agent.planner import Ask, Planner, default_arguments, has_free_argument
+from agent.policy import LegalCall, Offers, PolicyConfig, ToolName, legal_calls, next_stage
+from agent.state import Call, SampleState, apply
+from agent.state_block import state_block
+from memory.ledger import Ledger
+from memory.sample import Event, Sample, Stage
+from tools.result import NoClipLeft, PoisonInput, ToolError, ToolResult
+
+Update = dict[str, object]
+Act = Callable[[SampleState], Awaitable[Update]]
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+_JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """The nodes and what they work with."""
+
+    tools: Mapping[ToolName, BaseTool]
+    planner: Planner
+    ledger: Ledger
+    config: PolicyConfig
+    offers: Callable[[Sample], Offers]
+    sheet: Callable[[Sample], Awaitable[bytes]]
+    repairs: Callable[[], list[JsonValue]]
+    on_event: Callable[[Event, Sample], None]
+    """Told of every event once it is on disk."""
+
+    async def decide(self, state: SampleState) -> Update:
+        """Choose the next call: policy where there is nothing to choose, the planner elsewhere."""
+        sample = state["sample"]
+        legal = legal_calls(sample, self.offers(sample), self.config)
+        if len(legal) == 1 and not has_free_argument(legal[0], self.tools[legal[0].tool]):
+            return {"call": self._by_policy(legal[0])}
+        block = state_block(sample, state["history"], legal, self.config, self.repairs())
+        return {"call": await self.planner.decide(Ask(state=block, sheet_png=await self.sheet(sample), legal=legal))}
+
+    def act(self, tool: ToolName) -> Act:
+        """The node that carries out a call of this tool."""
+
+        async def act(state: SampleState) -> Update:
+            return await self._act(tool, state)
+
+        return act
+
+    async def fail(self, sample: Sample, number: int, error: Exception) -> Sample:
+        """End a sample whose step could not even be decided on, for example because no planner answers."""
+        event = _event(sample, "plan", None, {"decision": "failed", "reasons": ["planner"]}, "done")
+        failed, _ = await self._keep(sample, number, event.model_copy(update={"error": _said(error)}))
+        return failed
+
+    async def _act(self, tool: ToolName, state: SampleState) -> Update:
+        sample, call = state["sample"], state["call"]
+        started = time.perf_counter()
+        event = await self._attempt(tool, sample, call)
+        event = event.model_copy(update={"seconds": call["seconds"] + time.perf_counter() - started})
+        after, event = await self._keep(sample, state["number"], event)
+        return {"sample": after, "history": (event,)}
+
+    async def _attempt(self, tool: ToolName, sample: Sample, call: Call) -> Event:
+        """Carry out the call; what goes wrong with this one sample becomes its event, what is the run's is raised."""
+        try:
+            result: ToolResult = await self.tools[tool].ainvoke({**call["arguments"], "sample": sample})
+        except ToolError as error:
+            return _event(sample, tool, call, {}, sample.stage, error)
+        except PoisonInput as error:
+            return _event(sample, tool, call, {"decision": "quarantined", "reasons": ["unreadable"]}, "done", error)
+        except NoClipLeft:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+                raise
+            return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
+        changed = Sample.model_validate(sample.model_dump() | result.as_json())
+        event = _event(sample, tool, call, result.as_json(), next_stage(tool, changed, call["arguments"]))
+        if event.next_stage == "done" and not changed.decision:
+            unscored = {"decision": "unscored", "reasons": _unscored_axes(changed)}
+            event = event.model_copy(update={"result": event.result | unscored})
+        return event.model_copy(
+            update={
+                "model": result.model or event.model,
+                "model_seconds": result.model_seconds,
+                "gpu_seconds": result.gpu_seconds,
+                "note": result.note,
+            }
+        )
+
+    async def _keep(self, sample: Sample, number: int, event: Event) -> tuple[Sample, Event]:
+        after = apply(sample, event)
+        kept = await self.ledger.append(event, after, number)
+        self.on_event(kept, after)
+        return after, kept
+
+    def _by_policy(self, call: LegalCall) -> Call:
+        return Call(
+            tool=call.tool,
+            arguments=default_arguments(call, self.tools[call.tool]),
+            by="policy",
+            model=None,
+            prompt_hash=None,
+            tokens=None,
+            seconds=0.0,
+            refusals=[],
+            fallback=False,
+        )
+
+
+def _event(
+    sample: Sample,
+    tool: str,
+    call: Call | None,
+    result: dict[str, JsonValue],
+    next_stage: Stage,
+    error: Exception | None = None,
+) -> Event:
+    return Event(
+        sample_id=sample.id,
+        stage=sample.stage,
+        next_stage=next_stage,
+        tool=tool,
+        arguments=_JSON.validate_python(call["arguments"]) if call else {},
+        result=result,
+        seconds=call["seconds"] if call else 0.0,
+        attempt=sample.attempts.get(tool, 0) + 1,
+        by=call["by"] if call else "policy",
+        model=call["model"] if call else None,
+        prompt_hash=call["prompt_hash"] if call else None,
+        tokens=call["tokens"] if call else None,
+        refusals=call["refusals"] if call else [],
+        fallback=call["fallback"] if call else False,
+        error=_said(error) if error else None,
+    )
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, ToolError | PoisonInput) else f"{type(error).__name__}: {error}"
+
+
+def _unscored_axes(sample: Sample) -> list[JsonValue]:
+    verdict = sample.verdict or sample.key_frame_verdict
+    return list(verdict.reasons) if verdict else []

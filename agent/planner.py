@@ -1,0 +1,170 @@
+"""Asks the planner for one call: shows the state, reads the answer, has an illegal one mended, or takes the default.
+
+Every planner, rules or vision-language model, reads the same message and is held to the same checks.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from agent.policy import LegalCall
+from agent.state import Call
+from memory.sample import Refusal
+from prompts.library import Prompt, render
+
+MENDS = 2
+"""How often an answer that is no legal call is sent back."""
+_ANSWER_KEPT = 2000
+"""Characters of a refused answer that the trace keeps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One question to the planner: the state as JSON, the contact sheet as PNG, the calls that are legal."""
+
+    state: Mapping[str, JsonValue]
+    sheet_png: bytes
+    legal: tuple[LegalCall, ...]
+
+
+class Planner:
+    """One chat model that picks among the legal calls."""
+
+    def __init__(self, chat: BaseChatModel, name: str, tools: Mapping[str, BaseTool]) -> None:
+        self.name = name
+        self._chat = chat
+        self._tools = tools
+
+    async def decide(self, ask: Ask) -> Call:
+        """The call to make. An answer that is no legal call goes back twice; then policy's default is taken."""
+        started = time.perf_counter()
+        system, question = render("planner_system"), render("planner_state", state=ask.state)
+        messages = _opening(system, question, ask.sheet_png)
+        chat = self._chat.bind_tools(
+            [schema(self._tools[call.tool], call) for call in ask.legal],
+            tool_choice="required",
+            parallel_tool_calls=False,
+            strict=True,
+        )
+        refusals: list[Refusal] = []
+        tokens = 0
+        while len(refusals) <= MENDS:
+            answer = await chat.ainvoke(messages)
+            tokens += answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
+            found = read_call(answer, ask.legal, self._tools)
+            if not isinstance(found, str):
+                return self._call(found, "planner", system, tokens, started, refusals)
+            refusals.append(Refusal(answer=_shown(answer), problem=found))
+            messages += _mend(answer, found, ask.legal)
+        default = (ask.legal[0].tool, default_arguments(ask.legal[0], self._tools[ask.legal[0].tool]))
+        return self._call(default, "policy", system, tokens, started, refusals)
+
+    def _call(
+        self,
+        found: tuple[str, dict[str, object]],
+        by: str,
+        system: Prompt,
+        tokens: int,
+        started: float,
+        refusals: list[Refusal],
+    ) -> Call:
+        return Call(
+            tool=found[0],
+            arguments=found[1],
+            by=by,
+            model=self.name,
+            prompt_hash=system.hash,
+            tokens=tokens or None,
+            seconds=time.perf_counter() - started,
+            refusals=refusals,
+            fallback=by == "policy",
+        )
+
+
+def schema(tool: BaseTool, call: LegalCall) -> dict[str, object]:
+    """The tool as the OpenAI API takes it, strict, with this call's narrowed arguments as enums."""
+    described = convert_to_openai_tool(tool, strict=True)
+    parameters = described["function"]["parameters"]
+    parameters["required"] = sorted(parameters["properties"])
+    for argument, values in call.choices.items():
+        parameters["properties"][argument] = {
+            **{key: value for key, value in parameters["properties"][argument].items() if key == "description"},
+            "type": "string",
+            "enum": list(values),
+        }
+    for entry in parameters["properties"].values():
+        entry.pop("default", None)
+    return described
+
+
+def read_call(
+    answer: AIMessage, legal: Sequence[LegalCall], tools: Mapping[str, BaseTool]
+) -> tuple[str, dict[str, object]] | str:
+    """The legal call that an answer holds, or what is wrong with it, in words for the planner."""
+    if not answer.tool_calls:
+        cut = answer.response_metadata.get("finish_reason") == "length"
+        return "the answer was cut before a call was whole; be brief" if cut else "the answer holds no tool call"
+    if len(answer.tool_calls) > 1:
+        return f"the answer holds {len(answer.tool_calls)} calls; make exactly one"
+    name, arguments = answer.tool_calls[0]["name"], answer.tool_calls[0]["args"]
+    call = next((call for call in legal if call.tool == name), None)
+    if call is None:
+        return f"{name!r} cannot be called now"
+    try:
+        known = arguments_of(tools[name]).model_validate(arguments, extra="forbid").model_dump()
+    except ValidationError as error:
+        return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+    for argument, values in call.choices.items():
+        if known[argument] not in values:
+            return f"{argument} must be one of {', '.join(values)}, not {known[argument]!r:.60}"
+    return name, known
+
+
+def default_arguments(call: LegalCall, tool: BaseTool) -> dict[str, object]:
+    """Policy's own arguments for a call: the first of what is offered, and the tool's defaults."""
+    arguments: dict[str, object] = {"change": "another seed"} if call.tool == "retry" else {}
+    arguments |= {argument: values[0] for argument, values in call.choices.items()}
+    fields = arguments_of(tool).model_fields
+    return {name: field.default for name, field in fields.items() if not field.is_required()} | arguments
+
+
+def arguments_of(tool: BaseTool) -> type[BaseModel]:
+    """What a planner may pass to a tool."""
+    return cast("type[BaseModel]", tool.tool_call_schema)
+
+
+def has_free_argument(call: LegalCall, tool: BaseTool) -> bool:
+    """Whether anything is left to choose once the tool is chosen."""
+    fields = arguments_of(tool).model_fields
+    return any(len(call.choices.get(name, ("", ""))) > 1 for name in fields)
+
+
+def _opening(system: Prompt, question: Prompt, sheet_png: bytes) -> list[BaseMessage]:
+    image = f"data:image/png;base64,{base64.b64encode(sheet_png).decode()}"
+    content: list[str | dict[Any, Any]] = [
+        {"type": "text", "text": question.text},
+        {"type": "image_url", "image_url": {"url": image}},
+    ]
+    return [SystemMessage(system.text), HumanMessage(content=content)]
+
+
+def _mend(answer: AIMessage, problem: str, legal: Sequence[LegalCall]) -> list[BaseMessage]:
+    """The answer as plain text, since a broken call could not be sent back as one, and what is wrong with it."""
+    text = render("planner_mend", problem=problem, tools=[call.tool for call in legal]).text
+    return [AIMessage(_shown(answer) or "(nothing)"), HumanMessage(text)]
+
+
+def _shown(answer: AIMessage) -> str:
+    calls = [f"{call['name']}({call['args']})" for call in answer.tool_calls]
+    broken = [f"{call['name']}({call['args']})" for call in answer.invalid_tool_calls]
+    return "; ".join([*calls, *broken, str(answer.content or "")]).strip("; ")[:_ANSWER_KEPT]
