@@ -1,0 +1,160 @@
+"""The seam to a served model: what Ditto's client may rely on, tried on a real vLLM server with a random tiny model.
+
+A random model would break every rule that the server does not enforce: each answer that keeps them shows that it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+import pytest
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.runnables import Runnable
+from openai import NotFoundError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ditto_models.vllm import VllmConfig, chat_model
+from ditto_models.vllm_server import VllmServer
+
+pytestmark = pytest.mark.slow
+
+
+class Arguments(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class EditKeyFrame(Arguments):
+    frame: Literal["first", "middle", "last"]
+    strength: Annotated[float, Field(ge=0, le=1)]
+    candidates: Annotated[int, Field(ge=1, le=4)]
+
+
+class WriteInstruction(Arguments):
+    edit_type: Literal["season", "time_of_day", "style"]
+    wish: Annotated[str, Field(max_length=60)]
+
+
+class Reject(Arguments):
+    reason: Literal["unsuitable", "duplicate"]
+    note: Annotated[str, Field(max_length=40)]
+
+
+class Critique(Arguments):
+    pass
+
+
+TOOLS: dict[str, type[Arguments]] = {
+    "edit_key_frame": EditKeyFrame,
+    "write_instruction": WriteInstruction,
+    "reject": Reject,
+    "critique_key_frame": Critique,
+}
+
+
+def tool(name: str, *, strict: bool = True) -> dict[str, Any]:
+    function = {"name": name, "description": f"Call {name}.", "parameters": TOOLS[name].model_json_schema()}
+    return {"type": "function", "function": function | ({"strict": True} if strict else {})}
+
+
+def client(
+    server: VllmServer, names: list[str] | None = None, *, strict: bool = True, **settings: Any
+) -> Runnable[LanguageModelInput, AIMessage]:
+    config = VllmConfig(base_url=server.base_url, model=server.model, **settings)
+    tools = [tool(name, strict=strict) for name in names or TOOLS]
+    asked = {"strict": True} if strict else {}
+    return chat_model(config).bind_tools(tools, tool_choice="required", parallel_tool_calls=False, **asked)
+
+
+def ask(*picture_seeds: int) -> list[BaseMessage]:
+    content: list[str | dict[Any, Any]] = [{"type": "text", "text": '{"stage": "instructed"}'}]
+    for seed in picture_seeds:
+        picture = np.random.default_rng(seed).integers(0, 255, (96, 160, 3), dtype=np.uint8)
+        png = base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode()
+        content.append({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png}"}})
+    return [SystemMessage("Call one tool."), HumanMessage(content=content)]
+
+
+def validate(message: AIMessage) -> Arguments:
+    """The arguments of the one call there must be, after they passed its schema."""
+    assert [call["name"] in TOOLS for call in message.tool_calls] == [True]
+    call = message.tool_calls[0]
+    return TOOLS[call["name"]].model_validate(call["args"])
+
+
+def prompt_tokens(message: AIMessage) -> int:
+    assert message.usage_metadata is not None
+    return message.usage_metadata["input_tokens"]
+
+
+def test_arguments_always_satisfy_their_schema(vllm_server: VllmServer) -> None:
+    called = set()
+    for seed in range(12):
+        called.add(type(validate(client(vllm_server, temperature=1.5, seed=seed).invoke(ask(seed)))))
+    assert len(called) > 1
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+def test_each_tool_can_be_the_only_one(vllm_server: VllmServer, name: str) -> None:
+    assert isinstance(validate(client(vllm_server, [name], temperature=1.5).invoke(ask(1))), TOOLS[name])
+
+
+def test_server_binds_arguments_even_where_the_client_did_not_ask(vllm_server: VllmServer) -> None:
+    for seed in range(4):
+        validate(client(vllm_server, strict=False, temperature=1.5, seed=seed).invoke(ask(seed)))
+
+
+def test_answer_cut_by_max_tokens_has_no_call_and_says_why(vllm_server: VllmServer) -> None:
+    answer = client(vllm_server, ["write_instruction"], max_tokens=30).invoke(ask(1))
+    assert (answer.tool_calls, answer.invalid_tool_calls) == ([], [])
+    assert answer.response_metadata["finish_reason"] == "length"
+
+
+def test_call_can_be_mended_after_an_error(vllm_server: VllmServer) -> None:
+    planner, messages = client(vllm_server), ask(1)
+    first = planner.invoke(messages)
+    error = ToolMessage("Not legal here; call reject.", tool_call_id=first.tool_calls[0]["id"], status="error")
+    second = planner.invoke([*messages, first, error])
+    validate(second)
+    assert prompt_tokens(second) > prompt_tokens(first)
+
+
+def test_answer_without_a_call_can_be_mended(vllm_server: VllmServer) -> None:
+    cut = client(vllm_server, max_tokens=8).invoke(ask(1))
+    validate(client(vllm_server).invoke([*ask(1), cut, HumanMessage("That held no whole call. Call one tool.")]))
+
+
+def test_every_picture_reaches_the_model(vllm_server: VllmServer) -> None:
+    none, one, two = (prompt_tokens(client(vllm_server).invoke(ask(*seeds))) for seeds in ((), (1,), (1, 2)))
+    assert none < one < two
+    assert two - one == one - none
+
+
+def test_seed_decides_the_answer(vllm_server: VllmServer) -> None:
+    def wish(seed: int) -> Arguments:
+        return validate(client(vllm_server, ["write_instruction"], temperature=1.5, seed=seed).invoke(ask(1)))
+
+    assert wish(3) == wish(3)
+    assert len({wish(seed).model_dump_json() for seed in range(4)}) > 1
+
+
+async def test_many_samples_may_ask_at_once(vllm_server: VllmServer) -> None:
+    planner = client(vllm_server, temperature=1.5)
+    for answer in await asyncio.gather(*(planner.ainvoke(ask(seed)) for seed in range(8))):
+        validate(answer)
+
+
+def test_unknown_model_is_an_error_that_names_it(vllm_server: VllmServer) -> None:
+    config = VllmConfig(base_url=vllm_server.base_url, model="another")
+    with pytest.raises(NotFoundError, match="another"):
+        chat_model(config).invoke("hello")
+
+
+@pytest.mark.parametrize("base_url", ["127.0.0.1:8000/v1", "http://127.0.0.1:8000", ""])
+def test_address_without_scheme_or_path_is_refused(base_url: str) -> None:
+    with pytest.raises(ValidationError, match="base_url"):
+        VllmConfig(base_url=base_url, model="any")
