@@ -1,0 +1,65 @@
+"""Colour grades: tints of shadows and lights, contrast and saturation, as tables of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ditto_models.base import Frame
+from ditto_models.embedded.looks.picture import Look, Picture, from_lab, ramp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """What a grade does at full strength."""
+
+    shadows: tuple[float, float] = (0, 0)
+    """Added to a*, b* where it is dark."""
+    lights: tuple[float, float] = (0, 0)
+    """Added to a*, b* where it is bright."""
+    saturation: float = 1
+    """Times the chroma."""
+    contrast: float = 1
+    """Times the distance of L* from the middle."""
+    lift: float = 0
+    """Added to L*, most in the shadows."""
+
+
+GRADES = {
+    "sepia": Grade(shadows=(7, 18), lights=(7, 24), saturation=0.0, contrast=0.92, lift=4),
+    "black_and_white": Grade(saturation=0.0, contrast=1.18),
+    "cold_teal": Grade(shadows=(-11, -15), lights=(-8, -9), saturation=0.6, lift=-3),
+    "teal_and_orange": Grade(shadows=(-12, -16), lights=(11, 22), saturation=1.0, contrast=1.1),
+    "warm_amber": Grade(shadows=(8, 16), lights=(9, 30), saturation=0.85),
+    "faded_film": Grade(shadows=(2, -5), lights=(3, 10), saturation=0.55, contrast=0.72, lift=10),
+    "neon": Grade(shadows=(22, -34), lights=(20, -14), saturation=1.15, contrast=1.08),
+    "bleach_bypass": Grade(saturation=0.3, contrast=1.32),
+    "vivid": Grade(saturation=1.75, contrast=1.06),
+    "emerald": Grade(shadows=(-16, 6), lights=(-14, 10), saturation=0.55, lift=-2),
+    "pastel": Grade(lights=(3, 2), saturation=0.62, contrast=0.72, lift=26),
+}
+
+
+def grade(name: str) -> Look:
+    """The look of one of GRADES."""
+    table = GRADES[name]
+
+    def look(picture: Picture) -> Frame:
+        return graded(picture, table)
+
+    return look
+
+
+def graded(picture: Picture, table: Grade) -> Frame:
+    """A picture graded by a table, its numbers scaled by strength."""
+    amount = picture.strength
+    lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
+    lit = ramp(lightness, 12, 82)
+    # Black and white have no room for a tint: it would clip and turn to noise there.
+    room = amount * np.minimum(ramp(lightness, -8, 22), 1 - 0.6 * ramp(lightness, 80, 104))
+    keep = 1 + (table.saturation - 1) * amount
+    tints = [room * (dark + (light - dark) * lit) for dark, light in zip(table.shadows, table.lights, strict=True)]
+    toned = 50 + (lightness - 50) * (1 + (table.contrast - 1) * amount)
+    toned = toned + table.lift * amount * (1 - toned / 125)
+    return from_lab(np.asarray(toned, np.float32), redness * keep + tints[0], warmth * keep + tints[1])
