@@ -116,9 +116,10 @@ def positions(flow: Flow) -> Flow:
     return grid(*flow.shape[:2]) + flow
 
 
-def sample(image: Pixels, target: Flow) -> Pixels:
-    """The image read at `target` positions, bilinear, edges repeated."""
-    read = cv2.remap(image, target, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+def sample(image: Pixels, target: Flow, sharp: bool = False) -> Pixels:
+    """The image read at `target` positions, bilinear or (sharp) bicubic, edges repeated."""
+    kind = cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR
+    read = cv2.remap(image, target, None, kind, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
     return np.asarray(read, dtype=image.dtype)
 
 

@@ -35,6 +35,8 @@ class LutConfig(BaseModel):
     """Cost of bending, as a share of all pixel weight."""
     pull: float = 1e-5
     """Cost of leaving the affine map, as a share of all pixel weight."""
+    least_share: float = 0.005
+    """Pixel weight that the costs assume at least, as a share of the picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +77,11 @@ def fit_lut(before: Frame, after: Picture, weights: Weights, config: LutConfig |
     config = config or LutConfig()
     pool = _pooled(before, after, weights)
     colours_NC, targets_NC, weight_N = pool.colours_NC, pool.targets_NC, pool.weight_N
-    total = float(weight_N.sum())
-    if total < 1e-6:
+    if not len(weight_N):
         return Lut(slices_RBGC=_as_slices(_lattice_points()))
-    affine = _fit_affine(colours_NC, targets_NC, weight_N)
+    # A few stray pixels must not bend the whole table: below this share the map stays near a plain shift.
+    total = max(float(weight_N.sum()), config.least_share * weights.size)
+    affine = _fit_affine(colours_NC, targets_NC, weight_N, total)
     missing_NC = targets_NC - _affine(affine, colours_NC)
     normal, right = _normal_equations(colours_NC, missing_NC, weight_N)
     normal += total * (config.smoothness * _bending() + config.pull * np.eye(LATTICE**3))
@@ -109,13 +112,13 @@ def _pooled(before: Frame, after: Picture, weights: Weights) -> Pool:
 
 
 def _fit_affine(
-    colours_NC: NDArray[np.float64], targets_NC: NDArray[np.float64], weight_N: NDArray[np.float64]
+    colours_NC: NDArray[np.float64], targets_NC: NDArray[np.float64], weight_N: NDArray[np.float64], total: float
 ) -> NDArray[np.float64]:
     """4x3 matrix of the map from colours with a 1 appended; leans to a plain shift where colours do not span."""
     inputs = np.column_stack([colours_NC / 255, np.ones(len(colours_NC))])
     weighted = inputs * weight_N[:, None]
     change = targets_NC - colours_NC
-    lean = 1e-3 * weight_N.sum() * np.diag([1.0, 1.0, 1.0, 1e-6])
+    lean = 2e-3 * total * np.diag([1.0, 1.0, 1.0, 1e-3])
     solved = np.linalg.solve(inputs.T @ weighted + lean, weighted.T @ change)
     solved[:3] += 255 * np.eye(3)
     return np.asarray(solved)
