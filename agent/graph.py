@@ -1,4 +1,4 @@
-"""The drawing: every stage decides on a call, every call leads to its next stage. Rules are in policy.py, work in nodes.py."""
+"""The drawing: every stage decides on a call, every call leads to a stage. Rules: policy.py; work: nodes.py."""
 
 from __future__ import annotations
 

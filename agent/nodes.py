@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from langchain_core.tools import BaseTool
 from pydantic import JsonValue, TypeAdapter
@@ -19,9 +21,24 @@ from memory.sample import Event, Sample, Stage
 from tools.result import NoClipLeft, PoisonInput, ToolError, ToolResult
 
 Update = dict[str, object]
-Act = Callable[[SampleState], Awaitable[Update]]
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
+
+
+class Act(Protocol):
+    """A node."""
+
+    def __call__(self, state: SampleState) -> Awaitable[Update]:
+        """The keys of the state that changed."""
+        ...
+
+
+class Parked(Exception):
+    """The run is stopping; the sample goes on when it resumes."""
+
+    def __init__(self, sample: Sample) -> None:
+        super().__init__(sample.id)
+        self.sample = sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +54,14 @@ class Steps:
     repairs: Callable[[], list[JsonValue]]
     on_event: Callable[[Event, Sample], None]
     """Told of every event once it is on disk."""
+    parking: Callable[[], bool]
+    """Whether samples should stop before their next step."""
 
     async def decide(self, state: SampleState) -> Update:
         """Choose the next call: policy where there is nothing to choose, the planner elsewhere."""
         sample = state["sample"]
+        if self.parking():
+            raise Parked(sample)
         legal = legal_calls(sample, self.offers(sample), self.config)
         if len(legal) == 1 and not has_free_argument(legal[0], self.tools[legal[0].tool]):
             return {"call": self._by_policy(legal[0])}
@@ -74,13 +95,15 @@ class Steps:
         try:
             result: ToolResult = await self.tools[tool].ainvoke({**call["arguments"], "sample": sample})
         except ToolError as error:
-            return _event(sample, tool, call, {}, sample.stage, error)
+            if tool in self.config.calls_per_sample:  # it has used up one of its calls, so this cannot go on for ever
+                return _event(sample, tool, call, {}, sample.stage, error)
+            return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
         except PoisonInput as error:
             return _event(sample, tool, call, {"decision": "quarantined", "reasons": ["unreadable"]}, "done", error)
         except NoClipLeft:
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            if not is_of_sample(error):
                 raise
             return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
         changed = Sample.model_validate(sample.model_dump() | result.as_json())
@@ -142,6 +165,13 @@ def _event(
         fallback=call["fallback"] if call else False,
         error=_said(error) if error else None,
     )
+
+
+def is_of_sample(error: Exception) -> bool:
+    """Whether an error ends one sample only; errors of the disk and of the ledger are the run's."""
+    if isinstance(error, sqlite3.Error):
+        return False
+    return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 
 
 def _said(error: Exception) -> str:

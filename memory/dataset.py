@@ -139,7 +139,7 @@ class DatasetWriter:
         _append(rows, ("" if rows.exists() else _csv_line(_CSV_COLUMNS)) + _csv_line(self._csv_row(pair)))
 
     def reconcile(self, pairs: Iterable[Pair], card: str) -> int:
-        """Make the folder hold just these pairs (in order of their ordinals); returns how many shards were rewritten."""
+        """Make the folder hold just these pairs, by ordinal; returns how many shards were rewritten."""
         self.root.mkdir(parents=True, exist_ok=True)
         rewritten, known = 0, set()
         every: list[Pair] = sorted(pairs, key=lambda pair: pair.ordinal)

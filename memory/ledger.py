@@ -152,6 +152,11 @@ class Ledger:
             self._rows(f"SELECT {column}, COUNT(*) FROM samples WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1")
         )
 
+    def gpu_seconds(self) -> float:
+        """What all samples took of GPUs."""
+        query = "SELECT COALESCE(SUM(json_extract(payload, '$.gpu_seconds')), 0.0) FROM samples"
+        return float(self._rows(query)[0][0])
+
     def next_number(self) -> int:
         """The number of the next sample to begin."""
         return int(self._rows("SELECT COALESCE(MAX(number), 0) + 1 FROM samples")[0][0])

@@ -90,7 +90,8 @@ class KeyFrame(Noun):
     index: int
     source: str
     candidates: list[str]
-    strength: float
+    strengths: list[float]
+    """One by candidate."""
     chosen: str = ""
 
 

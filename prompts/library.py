@@ -44,7 +44,7 @@ def hash_of_all() -> str:
 
 
 @cache
-def _environment() -> "jinja2.Environment":
+def _environment() -> jinja2.Environment:
     import jinja2
 
     return jinja2.Environment(

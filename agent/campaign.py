@@ -1,0 +1,183 @@
+"""Many samples at once until the target is met, resumable after any end.
+
+One task a sample, so many at a time; no more are begun than accepted pairs are still wanted, so the target is never
+passed. Nothing here is kept but in the ledger: a campaign that is killed and one that is stopped resume alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import structlog
+from langchain_core.runnables import RunnableConfig
+
+from agent.context import Context
+from agent.nodes import Parked, is_of_sample
+from agent.policy import max_steps
+from agent.state import fold
+from memory.dataset import Pair
+from memory.sample import Sample
+from tools.result import NoClipLeft
+
+Outcome = Literal["target met", "clips used up", "candidates used up", "GPU hours used up", "time used up", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What ends a campaign. They may differ each time a run is resumed."""
+
+    target: int
+    """Accepted pairs in the run, those of earlier sessions included."""
+    concurrency: int = 2
+    max_candidates: int | None = None
+    """Samples begun in the run, whatever became of them."""
+    gpu_hours: float | None = None
+    wall_hours: float | None = None
+    """Of this session."""
+
+
+class Reporter(Protocol):
+    """Shows a campaign to a person."""
+
+    def began(self, sample: Sample) -> None:
+        """A sample was begun or resumed."""
+        ...
+
+    def stepped(self, sample: Sample, note: str) -> None:
+        """A sample went one step on."""
+        ...
+
+    def ended(self, sample: Sample) -> None:
+        """A sample came to its decision, or was parked."""
+        ...
+
+
+class Campaign:
+    """Runs samples of one run until a limit is reached."""
+
+    def __init__(self, context: Context, limits: Limits, reporter: Reporter) -> None:
+        self._context = context
+        self._limits = limits
+        self._reporter = reporter
+        self._log = structlog.get_logger()
+        self._begun_at = time.monotonic()
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        counts = context.ledger.counts()
+        self._accepted = counts.get("accepted", 0)
+        self._candidates = sum(counts.values())
+        self._gpu_seconds = context.ledger.gpu_seconds()
+        self._waiting = list(context.ledger.rows("decision IS NULL AND stage != 'awaiting_person'"))
+        context.on_event = self._stepped
+
+    async def run(self) -> Outcome:
+        """Run to the end; returns what ended it.
+
+        Raises:
+            sqlite3.Error, OSError: the disk failed; everything the ledger has can be resumed.
+        """
+        begin = self._samples()
+        while True:
+            outcome = self._limit_reached()
+            while outcome is None and self._room() and (job := next(begin, None)):
+                self._tasks.add(asyncio.create_task(self._one(*job)))
+                outcome = self._limit_reached()
+            if not self._tasks:
+                return outcome or "clips used up"
+            done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._collect(done)
+
+    def stop(self) -> None:
+        """Let running steps end and begin nothing more; asked a second time, drop them."""
+        if self._stopping:
+            for task in self._tasks:
+                task.cancel()
+        self._stopping = self._context.parking = True
+
+    async def _collect(self, done: set[asyncio.Task[None]]) -> None:
+        for task in done:
+            if not task.cancelled() and (error := task.exception()):
+                await self._drop_all()
+                raise error
+
+    async def _drop_all(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _limit_reached(self) -> Outcome | None:
+        limits, hours = self._limits, (time.monotonic() - self._begun_at) / 3600
+        if self._accepted >= limits.target:
+            return "target met"
+        if self._stopping:
+            return "stopped"
+        if limits.gpu_hours is not None and self._gpu_seconds / 3600 >= limits.gpu_hours:
+            return "GPU hours used up"
+        if limits.wall_hours is not None and hours >= limits.wall_hours:
+            return "time used up"
+        if not self._waiting and limits.max_candidates is not None and self._candidates >= limits.max_candidates:
+            return "candidates used up"
+        return None
+
+    def _room(self) -> bool:
+        wanted = self._limits.target - self._accepted
+        return len(self._tasks) < min(self._limits.concurrency, wanted)
+
+    def _samples(self) -> Iterator[tuple[Sample, int]]:
+        """Samples to run: those under way first, then new ones while there are clips."""
+        while self._waiting:
+            row = self._waiting.pop(0)
+            new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
+            yield fold(new, self._context.ledger.events(new.id)), row.number
+        number = self._context.ledger.next_number()
+        while self._context.clips.has_clip():
+            self._candidates += 1
+            yield new_sample(self._context.seed, number), number
+            number += 1
+
+    async def _one(self, sample: Sample, number: int) -> None:
+        self._reporter.began(sample)
+        context, ledger = self._context, self._context.ledger
+        history = tuple(ledger.events(sample.id))
+        config = RunnableConfig(recursion_limit=2 * max_steps(context.profile.policy) + 2)
+        try:
+            state = await context.graph.ainvoke({"sample": sample, "number": number, "history": history}, config)
+            sample = state["sample"]
+        except NoClipLeft:
+            return
+        except Parked as parked:
+            sample = parked.sample
+        except Exception as error:
+            if not is_of_sample(error):
+                raise
+            row = ledger.row(sample.id)
+            sample = await context.steps.fail(row.sample if row else sample, number, error)
+        await self._settle(sample)
+
+    async def _settle(self, sample: Sample) -> None:
+        """Bring what follows the ledger up to a sample's decision."""
+        context = self._context
+        if sample.decision == "accepted":
+            self._accepted += 1
+            row = context.ledger.row(sample.id)
+            if row is None or row.ordinal is None:
+                raise RuntimeError(f"sample {sample.id!r} is accepted but has no place in the ledger; it is damaged")
+            await asyncio.to_thread(context.dataset.add, Pair(ordinal=row.ordinal, sample=sample))
+        elif sample.decision is not None:
+            await context.memory.release(sample.id)
+        self._reporter.ended(sample)
+
+    def _stepped(self, sample: Sample, note: str, gpu_seconds: float) -> None:
+        self._gpu_seconds += gpu_seconds
+        self._reporter.stepped(sample, note)
+
+
+def new_sample(seed: int, number: int) -> Sample:
+    """The sample of this number: its id and its own seed follow from the run's seed."""
+    digest = hashlib.sha256(f"{seed}:{number}".encode()).digest()
+    return Sample(id=f"{number:06d}-{digest.hex()[:8]}", seed=int.from_bytes(digest[:4]) >> 1)

@@ -1,0 +1,162 @@
+"""The ONE place that chooses concrete classes from a profile. A new variant is a sibling file and a line here.
+
+Imports stand inside the choices: a profile loads what it names and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import BaseModel, ValidationError
+
+from agent.profile import Component, Profile, ProfileError, first_problem
+from ditto_models import base
+
+T = TypeVar("T")
+C = TypeVar("C", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """Everything with weights, or in place of it."""
+
+    chat: BaseChatModel
+    planner_name: str
+    embedder: base.TextEmbedder
+    masker: base.SubjectMasker
+    describer: base.ClipDescriber
+    editor: base.KeyFrameEditor
+    generator: base.VideoGenerator
+    enhancer: base.VideoEnhancer
+    safety: base.SafetyClassifier
+
+    def names(self) -> dict[str, str]:
+        """What filled each slot, for a sample's record."""
+        parts = ("embedder", "masker", "describer", "editor", "generator", "enhancer", "safety")
+        return {"planner": self.planner_name} | {part: getattr(self, part).name for part in parts}
+
+
+def build_models(profile: Profile) -> Models:
+    """Choose and construct every model of a profile.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown.
+        AssetError: a bundled weight cannot be had.
+    """
+    chat, planner_name = build_planner(profile.planner)
+    return Models(
+        chat=chat,
+        planner_name=planner_name,
+        embedder=build_embedder(profile.embedder),
+        masker=_masker(profile.masker),
+        describer=_describer(profile.describer),
+        editor=_editor(profile.editor),
+        generator=_generator(profile.generator),
+        enhancer=_enhancer(profile.enhancer),
+        safety=_safety(profile.safety),
+    )
+
+
+def build_planner(component: Component) -> tuple[BaseChatModel, str]:
+    """The planner's chat model, and its name for the trace."""
+
+    def rules() -> tuple[BaseChatModel, str]:
+        from ditto_models.embedded.planner import RulePlanner
+
+        _no_settings("planner", component)
+        return RulePlanner(), "rules"
+
+    def vllm() -> tuple[BaseChatModel, str]:
+        from ditto_models.vllm import VllmConfig, chat_model
+
+        config = _config("planner", component, VllmConfig)
+        return chat_model(config), config.model
+
+    return _choose("planner", component, {"rules": rules, "vllm": vllm})
+
+
+def build_embedder(component: Component) -> base.TextEmbedder:
+    """The embedder of the instruction memory."""
+
+    def bge_small() -> base.TextEmbedder:
+        from ditto_models.embedded.text_embedder import BgeSmallEmbedder, BgeSmallEmbedderConfig
+
+        return BgeSmallEmbedder(_config("embedder", component, BgeSmallEmbedderConfig))
+
+    return _choose("embedder", component, {"bge_small": bge_small})
+
+
+def _masker(component: Component) -> base.SubjectMasker:
+    def selfie() -> base.SubjectMasker:
+        from ditto_models.embedded.subject_masker import SubjectMasker, SubjectMaskerConfig
+
+        return SubjectMasker(_config("masker", component, SubjectMaskerConfig))
+
+    return _choose("masker", component, {"selfie": selfie})
+
+
+def _describer(component: Component) -> base.ClipDescriber:
+    def measured() -> base.ClipDescriber:
+        from ditto_models.embedded.clip_describer import ClipDescriber, ClipDescriberConfig
+
+        return ClipDescriber(_config("describer", component, ClipDescriberConfig))
+
+    return _choose("describer", component, {"measured": measured})
+
+
+def _editor(component: Component) -> base.KeyFrameEditor:
+    def looks() -> base.KeyFrameEditor:
+        from ditto_models.embedded.key_frame_editor import KeyFrameEditor
+
+        _no_settings("editor", component)
+        return KeyFrameEditor()
+
+    return _choose("editor", component, {"looks": looks})
+
+
+def _generator(component: Component) -> base.VideoGenerator:
+    def lut_flow() -> base.VideoGenerator:
+        from ditto_models.embedded.generator import GeneratorConfig, LutFlowGenerator
+
+        return LutFlowGenerator(_config("generator", component, GeneratorConfig))
+
+    return _choose("generator", component, {"lut_flow": lut_flow})
+
+
+def _enhancer(component: Component) -> base.VideoEnhancer:
+    def temporal() -> base.VideoEnhancer:
+        from ditto_models.embedded.enhancer import EnhancerConfig, TemporalEnhancer
+
+        return TemporalEnhancer(_config("enhancer", component, EnhancerConfig))
+
+    return _choose("enhancer", component, {"temporal": temporal})
+
+
+def _safety(component: Component) -> base.SafetyClassifier:
+    def open_nsfw() -> base.SafetyClassifier:
+        from ditto_models.embedded.safety import OpenNsfw, OpenNsfwConfig
+
+        return OpenNsfw(_config("safety", component, OpenNsfwConfig))
+
+    return _choose("safety", component, {"open_nsfw": open_nsfw})
+
+
+def _choose(slot: str, component: Component, kinds: Mapping[str, Callable[[], T]]) -> T:
+    if component.kind not in kinds:
+        raise ProfileError(f"{slot}.kind is {component.kind!r}; expected one of {', '.join(kinds)}")
+    return kinds[component.kind]()
+
+
+def _config(slot: str, component: Component, config: type[C]) -> C:
+    try:
+        return config.model_validate(component.settings)
+    except ValidationError as error:
+        raise ProfileError(f"{slot}: {first_problem(error)}") from error
+
+
+def _no_settings(slot: str, component: Component) -> None:
+    if component.settings:
+        raise ProfileError(f"{slot} of kind {component.kind!r} has no settings; got {', '.join(component.settings)}")

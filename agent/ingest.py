@@ -1,0 +1,108 @@
+"""From a folder of videos to the clip table: probe, split into shots, cut windows. Every file gets a fate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ditto_models import video
+from memory.ledger import Ledger, Source
+from memory.sample import Clip
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".ogv"})
+
+
+class IngestConfig(BaseModel):
+    """What a clip is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int = 49
+    """Of every clip."""
+    max_width: int = 640
+    """Clips are scaled down to fit; their shape is kept."""
+    max_height: int = 360
+    size_multiple: int = 2
+    """Width and height are rounded down to multiples of it; networks want 16 or 32."""
+    min_height: int = 200
+    """Smaller sources are rejected."""
+    shot_threshold: float = 27.0
+    """PySceneDetect's ContentDetector: change of HSV between frames that makes a cut."""
+
+
+def ingest(folder: Path, ledger: Ledger, config: IngestConfig, say: Callable[[str], None]) -> None:
+    """Give every new file of the folder a fate in the ledger: its windows in the clip table, or a reason.
+
+    Raises:
+        NotADirectoryError: `folder` is not a folder.
+    """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"--clips {str(folder)!r} is not a folder; give one that holds videos")
+    known = {source.uri for source in ledger.sources()}
+    for path in sorted(folder.iterdir()):
+        uri = str(path.resolve())
+        if path.suffix.lower() not in VIDEO_SUFFIXES or uri in known:
+            continue
+        source, clips = read_source(path, config)
+        ledger.set_source(source, clips)
+        say(f"{path.name}: {len(clips)} clips" if clips else f"{path.name}: rejected, {source.reason}")
+
+
+def read_source(path: Path, config: IngestConfig) -> tuple[Source, list[Clip]]:
+    """One file's fate and its windows."""
+    uri = str(path.resolve())
+    try:
+        known = video.probe(path)
+    except video.VideoError as error:
+        return Source(uri=uri, outcome="rejected", reason=f"unreadable: {error}"), []
+    if known.height < config.min_height:
+        reason = f"too small: {known.width}x{known.height}, expected at least {config.min_height} lines"
+        return Source(uri=uri, outcome="rejected", reason=reason), []
+    clips = list(_windows(path, known, config))
+    if not clips:
+        reason = f"too short: no shot reaches {config.frames} frames"
+        return Source(uri=uri, outcome="rejected", reason=reason), []
+    return Source(uri=uri, outcome="pending", reason=""), clips
+
+
+def _windows(path: Path, known: video.Probe, config: IngestConfig) -> Iterator[Clip]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    width, height = fitted_size(known.width, known.height, config)
+    for first, end in shots(path, config.shot_threshold):
+        # What is left over goes to both ends of the shot, where a dissolve or a cut found late would be.
+        margin = (end - first) % config.frames // 2
+        for start in range(first + margin, end - config.frames + 1, config.frames):
+            yield Clip(
+                clip_id=f"{digest[:12]}-{start:06d}",
+                uri=str(path.resolve()),
+                sha256=digest,
+                start_seconds=start / known.fps,
+                end_seconds=(start + config.frames) / known.fps,
+                fps=known.fps,
+                frames=config.frames,
+                width=width,
+                height=height,
+            )
+
+
+def shots(path: Path, threshold: float) -> list[tuple[int, int]]:
+    """Shots of a file as (first frame, frame after the last), by PySceneDetect's ContentDetector."""
+    import scenedetect
+
+    opened = scenedetect.open_video(str(path), backend="pyav")
+    manager = scenedetect.SceneManager()
+    manager.add_detector(scenedetect.ContentDetector(threshold=threshold))
+    manager.detect_scenes(opened)
+    scenes = manager.get_scene_list(start_in_scene=True)
+    return [(begin.frame_num, end.frame_num) for begin, end in scenes]
+
+
+def fitted_size(width: int, height: int, config: IngestConfig) -> tuple[int, int]:
+    """The largest size of the same shape within the maximum, in multiples of `size_multiple`; never enlarged."""
+    scale = min(1.0, config.max_width / width, config.max_height / height)
+    multiple = config.size_multiple
+    return round(width * scale) // multiple * multiple, round(height * scale) // multiple * multiple

@@ -1,0 +1,194 @@
+"""Why a sample was kept or dropped: the list of a run's samples, and the timeline of one.
+
+python -m agent.inspect RUN [SAMPLE] [--decision D] [--reason R] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import JsonValue
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from agent.command import CommandError, command
+from agent.state import fold
+from memory.ledger import Ledger, Row
+from memory.sample import Event, Sample, Verdict
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the list or one sample; 0, or 2 where there is no such run or sample."""
+    parser = argparse.ArgumentParser(
+        prog="python -m agent.inspect", description="See why samples were kept or dropped."
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+    parser.add_argument("sample", nargs="?", metavar="SAMPLE", help="one sample: its timeline, scores and verdict")
+    parser.add_argument(
+        "--decision", help="only samples with this decision, e.g. rejected; pending are those under way"
+    )
+    parser.add_argument("--reason", help="only samples with this reason, e.g. temporal_steadiness")
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="with SAMPLE: write its contact sheet to this file")
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    options = parser.parse_args(arguments)
+    return command(lambda: inspect(options))
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """The command, after its arguments were parsed."""
+    path = options.run / "ledger.sqlite"
+    if not path.is_file():
+        raise CommandError(f"{str(options.run)!r} is not a run: it has no ledger.sqlite; give the --out of agent.run")
+    ledger = Ledger(path)
+    try:
+        if options.sample is None:
+            return _list(ledger, options)
+        return _one(ledger, options)
+    finally:
+        ledger.close()
+
+
+def _list(ledger: Ledger, options: argparse.Namespace) -> int:
+    rows = [row for row in ledger.rows() if _matches(row.sample, options.decision, options.reason)]
+    if options.json:
+        print(json.dumps(list_json(ledger, rows), indent=1))
+    else:
+        _print_list(ledger, rows)
+    return 0
+
+
+def _one(ledger: Ledger, options: argparse.Namespace) -> int:
+    row = ledger.row(options.sample)
+    if row is None:
+        raise CommandError(
+            f"no sample {options.sample!r} in {str(options.run)!r}; agent.inspect {options.run} lists them"
+        )
+    events = ledger.events(row.sample.id)
+    new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
+    sample = fold(new, events)
+    if options.sheet:
+        _write_sheet(options.run, sample, options.sheet)
+    if options.json:
+        print(json.dumps(sample_json(sample, events), indent=1))
+    else:
+        _print_sample(sample, events)
+    return 0
+
+
+def _matches(sample: Sample, decision: str | None, reason: str | None) -> bool:
+    return (decision is None or (sample.decision or "pending") == decision) and (
+        reason is None or reason in sample.reasons
+    )
+
+
+def list_json(ledger: Ledger, rows: Sequence[Row]) -> dict[str, JsonValue]:
+    """The contract's JSON of a run."""
+    return {
+        "counts": dict(ledger.counts()),
+        "samples": [record(row.sample) for row in rows],
+        "sources": [
+            {"uri": source.uri, "outcome": source.outcome, "reason": source.reason} for source in ledger.sources()
+        ],
+    }
+
+
+def record(sample: Sample) -> dict[str, JsonValue]:
+    """One sample as the list has it."""
+    instruction = sample.instruction
+    return {
+        "id": sample.id,
+        "decision": sample.decision or "pending",
+        "reasons": list(sample.reasons),
+        "edit_type": instruction.edit_type if instruction else None,
+        "scope": instruction.scope if instruction else None,
+        "instruction": instruction.text if instruction else None,
+        "attempts": sum(sample.attempts.values()),
+        "model_seconds": round(sample.model_seconds, 3),
+        "source": sample.clip.uri if sample.clip else None,
+    }
+
+
+def sample_json(sample: Sample, events: Sequence[Event]) -> dict[str, JsonValue]:
+    """The contract's JSON of one sample: the same record, its events and its verdict."""
+    verdict = sample.verdict or sample.key_frame_verdict
+    return record(sample) | {
+        "events": [event.model_dump(mode="json", exclude={"sample_id"}) for event in events],
+        "verdict": verdict.model_dump(mode="json") if verdict else None,
+    }
+
+
+def _print_list(ledger: Ledger, rows: Sequence[Row]) -> None:
+    console = Console()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("sample", "decision", "edit", "steps", "seconds", "instruction, or why dropped"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        found = record(row.sample)
+        why = f"  [{', '.join(row.sample.reasons)}]" if row.sample.reasons else ""
+        table.add_row(
+            row.sample.id,
+            str(found["decision"]),
+            str(found["edit_type"] or "-"),
+            str(found["attempts"]),
+            f"{row.sample.model_seconds:.1f}",
+            Text(f"{found['instruction'] or '-'}{why}"),
+        )
+    console.print(table)
+    console.print(", ".join(f"{count} {decision}" for decision, count in ledger.counts().items()) or "no samples yet")
+    for source in ledger.sources():
+        console.print(Text(f"{source.uri}: {source.outcome} {source.reason}".rstrip()), style="dim", soft_wrap=True)
+
+
+def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
+    console = Console()
+    text = sample.instruction.text if sample.instruction else "no instruction"
+    console.print(Text(f"{sample.id}  {sample.decision or 'pending'}  {text}", style="bold"))
+    if sample.clip:
+        where = f"{sample.clip.uri} from {sample.clip.start_seconds:.2f} s to {sample.clip.end_seconds:.2f} s"
+        console.print(Text(where, style="dim"), soft_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("seq", "stage", "call", "by", "seconds", "what came of it"):
+        table.add_column(column, overflow="fold")
+    for event in events:
+        arguments = ", ".join(f"{name}={value}" for name, value in event.arguments.items() if value != "")
+        by = f"{event.by} (default)" if event.fallback else event.by
+        came = event.error or event.note
+        asked = f" after {len(event.refusals)} refused answers" if event.refusals else ""
+        table.add_row(
+            str(event.seq), event.stage, f"{event.tool}({arguments})", by, f"{event.seconds:.2f}", Text(came + asked)
+        )
+    console.print(table)
+    for name, verdict in (("key frame", sample.key_frame_verdict), ("video", sample.verdict)):
+        if verdict:
+            _print_verdict(console, name, verdict)
+
+
+def _print_verdict(console: Console, name: str, verdict: Verdict) -> None:
+    reasons = f": {', '.join(verdict.reasons)}" if verdict.reasons else ""
+    console.print(Text(f"\n{name}: {verdict.decision} by rule {verdict.rule}{reasons}", style="bold"))
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("axis", "score", "threshold", "", "measured"):
+        table.add_column(column)
+    for axis, score in verdict.scores.items():
+        mark = {True: "pass", False: "FAIL", None: "not judged"}[score.passed]
+        value = "-" if score.value is None else f"{score.value:.2f}"
+        style = {True: "green", False: "red", None: "dim"}[score.passed]
+        table.add_row(axis, value, f"{score.threshold:.2f}", Text(mark, style=style), Text(score.reason))
+    console.print(table)
+
+
+def _write_sheet(run: Path, sample: Sample, path: Path) -> None:
+    from memory.artifacts import ArtifactStore
+    from tools.media import Media
+    from tools.sample_sheet import sample_sheet
+
+    path.write_bytes(sample_sheet(sample, Media(ArtifactStore(run / "artifacts"))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
