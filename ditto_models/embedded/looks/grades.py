@@ -58,7 +58,8 @@ def graded(picture: Picture, table: Grade) -> Frame:
     lit = ramp(lightness, 12, 82)
     # Black and white have no room for a tint: it would clip and turn to noise there.
     room = amount * np.minimum(ramp(lightness, -8, 22), 1 - 0.6 * ramp(lightness, 80, 104))
-    keep = 1 + (table.saturation - 1) * amount
+    # Half-drained colour reads as a fault, not as black and white: draining runs ahead of the rest.
+    keep = max(0.0, 1 + (table.saturation - 1) * amount * (1.5 if table.saturation == 0 else 1))
     tints = [room * (dark + (light - dark) * lit) for dark, light in zip(table.shadows, table.lights, strict=True)]
     toned = 50 + (lightness - 50) * (1 + (table.contrast - 1) * amount)
     toned = toned + table.lift * amount * (1 - toned / 125)

@@ -21,7 +21,7 @@ def recolour_background(picture: Picture) -> Frame:
 def desaturate_background(picture: Picture) -> Frame:
     """Everything but the subject in black and white."""
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
-    keep = 1 - picture.strength * (1 - picture.mask)
+    keep = 1 - min(1.0, 1.4 * picture.strength) * (1 - picture.mask)
     return from_lab(lightness, redness * keep, warmth * keep)
 
 
@@ -37,7 +37,7 @@ def brighten_subject(picture: Picture) -> Frame:
     """The subject lit more strongly than the rest."""
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
     part = np.clip(lightness / 100, 0, 1)
-    lit = 100 * part ** (1 - 0.5 * picture.strength * picture.mask)
+    lit = 100 * part ** (1 - 0.6 * picture.strength * picture.mask)
     return from_lab(np.asarray(lit, np.float32), redness, warmth)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ditto_models.base import Frame
 from ditto_models.embedded.looks.picture import Picture, from_lab, from_rgb, mix, near_hue, ramp
 
-MOONLIGHT = np.array([0.58, 0.82, 1.3], np.float32)
+MOONLIGHT = np.array([0.5, 0.8, 1.5], np.float32)
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
@@ -18,9 +18,9 @@ def night(picture: Picture) -> Frame:
     grey = (light @ LUMA)[..., None]
     drained = light + (grey - light) * (0.6 * amount)
     tinted = drained * (1 + (MOONLIGHT - 1) * amount)
-    exposed = tinted * (1 - 0.84 * amount)
-    held = exposed / (1 + 3.0 * amount * exposed)
-    dark = held ** (1 / 2.2)
+    exposed = tinted * (1 - 0.76 * amount)
+    held = exposed / (1 + 2.0 * amount * exposed)
+    dark = held ** ((1 + 0.22 * amount) / 2.2)
     lamps = near_hue(picture, 35, 40, 40) * ramp(picture.lab[..., 0], 35, 55)
     kept = (0.85 * lamps * amount)[..., None]
     return from_rgb(np.asarray(dark + (picture.rgb * 0.9 - dark) * kept, np.float32))
@@ -55,8 +55,8 @@ def sunset(picture: Picture) -> Frame:
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
     lit = ramp(lightness, 25, 75)
     blue = near_hue(picture, 270, 75, 4) * amount
-    redness = mix(redness, 24, 0.85 * blue) * (1 - 0.25 * amount) + amount * (9 + 16 * lit)
-    warmth = mix(warmth, 12, 0.85 * blue) * (1 - 0.25 * amount) + amount * (-7 + 26 * lit)
+    redness = mix(redness, 18, 0.85 * blue) * (1 - 0.25 * amount) + amount * (7 + 10 * lit)
+    warmth = mix(warmth, 12, 0.85 * blue) * (1 - 0.25 * amount) + amount * (-5 + 27 * lit)
     redness = redness + 10 * amount * near_hue(picture, 115, 45)
     darker = lightness * (1 - 0.26 * amount) + 4 * amount * ramp(lightness, 60, 95)
     return from_lab(darker, redness, warmth)
