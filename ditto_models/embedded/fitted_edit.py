@@ -13,6 +13,8 @@ from ditto_models.embedded.lut import Lut, LutConfig, Picture, fit_lut
 
 OUTSIDE = 0.04
 """A region weight below this is outside the edit, where the source stays as it is."""
+FAR_SHARE = 0.25
+"""Change far from the subject, as a share of the change on it, from which the background is what was edited."""
 SUBJECT_SHARE = 0.01
 """A subject smaller than this share of the picture gets no colour table of its own."""
 
@@ -64,10 +66,12 @@ def edit_region(source: Frame, edited: Frame, mask: Mask, request: EditRequest, 
     if named in ("subject", "background"):
         return str(named)
     change = np.asarray(cv2.absdiff(source, edited).mean(axis=2))
-    subject = mask > 0.5
-    if subject.all() or not subject.any():
-        return "subject" if subject.any() else "background"
-    return "subject" if change[subject].mean() >= change[~subject].mean() else "background"
+    far = mask < OUTSIDE
+    if not far.any():
+        return "subject"
+    # An edit of the subject leaves what is far from it alone, however faint the mask.
+    inside = float((change * mask).sum()) / max(float(mask.sum()), 1e-6)
+    return "background" if float(change[far].mean()) > FAR_SHARE * inside else "subject"
 
 
 def region_weights(region: str, masks: Masks, index: int) -> Mask:

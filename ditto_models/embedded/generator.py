@@ -68,9 +68,8 @@ class LutFlowGenerator:
         """The edited video, THWC uint8 RGB.
 
         "structure" edits the whole frame; "mask" edits the subject, or the background where the request's parameter
-        "region" or else the key frame says so, and leaves the rest exactly as in the source. `request.strength` from
-        0 to 0.5 raises how much of the key frame's own texture is carried, from none to all of it; its colours are
-        always carried in full.
+        "region" or else the key frame says so, and leaves the rest exactly as in the source. `request.strength`, 0..1,
+        is how much of the key frame's own detail is carried; its fitted colours and textures always are.
 
         Raises:
             ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
@@ -100,7 +99,7 @@ class _Carrier:
         missed = key_edited - self._fitted.apply(key, key_mask, key_weights)
         missed *= _gate(key_weights)[..., None]
         self._missed: Picture = missed
-        self._carry = min(1.0, 2 * request.strength)
+        self._carry = min(1.0, request.strength)
 
     def video(self) -> Frames:
         """All frames, carried from the key frame outwards both ways."""

@@ -1,0 +1,66 @@
+"""Whether every frame's colours changed as the key frame's did: shift of each source colour, frame against key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ditto_models.base import Frame, Frames, Mask, Masks
+from ditto_models.metrics.appearance import lab
+
+WIDTH_PIXELS = 160
+CELLS = 6
+"""Colours are compared in 6 x 6 x 6 cells of RGB, on the subject and off it."""
+LEAST_PIXELS = 12
+EVERY = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColourFollow:
+    """Differences between the colour shift of the frames and that of the key pair, in CIE units."""
+
+    key_shift: float
+    """Mean size of the key pair's own shift."""
+    mean_miss: float
+    worst_miss: float
+    """Of the frame that misses most."""
+
+
+def colour_follow(
+    source: Frames, edited: Frames, masks: Masks | None, key_source: Frame, key_edited: Frame, key_mask: Mask | None
+) -> ColourFollow:
+    """How far the colours of THWC uint8 RGB `edited` stray from what the key pair did to the same colours."""
+    key_shift, key_count, key_size = _shifts(key_source, key_edited, key_mask)
+    known = key_count >= LEAST_PIXELS
+    misses = []
+    for index in range(0, len(source), EVERY):
+        shift, count, _ = _shifts(source[index], edited[index], None if masks is None else masks[index])
+        weight = np.where(known & (count >= LEAST_PIXELS), count, 0.0)
+        miss = np.linalg.norm(shift - key_shift, axis=1)
+        if weight.sum() > 0:
+            misses.append(float((miss * weight).sum() / weight.sum()))
+    return ColourFollow(
+        key_shift=key_size,
+        mean_miss=float(np.mean(misses)) if misses else key_size,
+        worst_miss=float(np.max(misses)) if misses else key_size,
+    )
+
+
+def _shifts(source: Frame, edited: Frame, mask: Mask | None) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Mean L*a*b* shift and number of pixels of each cell, and the mean size of the shift."""
+    height, width = source.shape[:2]
+    size = (WIDTH_PIXELS, max(8, round(height * WIDTH_PIXELS / width)))
+    before, after = (cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (source, edited))
+    red, green, blue = (channel.astype(np.int64) * CELLS // 256 for channel in cv2.split(before))
+    cell = (red * CELLS + green) * CELLS + blue
+    if mask is not None:
+        cell += CELLS**3 * (cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.5)
+    number = 2 * CELLS**3
+    count = np.bincount(cell.ravel(), minlength=number).astype(np.float64)
+    moved = lab(np.asarray(after, dtype=np.uint8)) - lab(np.asarray(before, dtype=np.uint8))
+    sums = [np.bincount(cell.ravel(), moved[..., c].ravel(), number) for c in range(3)]
+    shift = np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]
+    return shift, count, float((np.linalg.norm(shift, axis=1) * count).sum() / count.sum())
