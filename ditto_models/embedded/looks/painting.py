@@ -29,7 +29,7 @@ def oil_painting(picture: Picture) -> Frame:
     """Short soft-edged strokes that catch the light, in deep colours."""
     strokes = _strokes(_strokes(picture.lab, 3.4), 2.2)
     lightness, redness, warmth = strokes[..., 0], strokes[..., 1], strokes[..., 2]
-    relief = np.clip(cv2.Sobel(lightness, cv2.CV_32F, 1, 1, ksize=3) * 0.5, -6, 6)
+    relief = np.clip(cv2.Sobel(lightness, cv2.CV_32F, 1, 1, ksize=3) * 0.25, -4, 4)
     deep = 50 + (lightness - 50) * 1.1 + relief
     painted = from_lab(np.asarray(deep, np.float32), redness * 1.35, warmth * 1.35)
     return blend(picture.frame, painted, _reach(picture))
@@ -63,7 +63,7 @@ def comic(picture: Picture) -> Frame:
 
 def _reach(picture: Picture) -> float:
     # A half-mixed painting looks like a double exposure: most of the way is gone by the middle of the scale.
-    return min(1.0, 1.4 * picture.strength)
+    return min(1.0, 1.25 * picture.strength)
 
 
 def _strokes(lab: Colours, radius: float) -> Colours:

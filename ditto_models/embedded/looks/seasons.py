@@ -17,7 +17,7 @@ def winter_snow(picture: Picture) -> Frame:
     smooth = np.asarray(cv2.bilateralFilter(lightness, 7, 18, 5), np.float32)
     lit = ramp(smooth, 6, 72)
     snow = 36 + 50 * lit + 0.75 * (lightness - smooth)
-    cover = green * min(1.0, 1.25 * amount)
+    cover = green * min(1.0, 1.45 * amount)
     lightness = mix(lightness, snow, cover)
     redness = mix(redness * (1 - 0.35 * amount), -1, cover)
     warmth = mix(warmth * (1 - 0.35 * amount) - 4 * amount, -3 - 9 * (1 - lit), cover)
