@@ -13,15 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import structlog
 from langchain_core.runnables import RunnableConfig
 
-from agent.context import Context
 from agent.nodes import Parked, is_of_sample
 from agent.policy import max_steps
+from agent.session import Session
 from agent.state import fold
 from memory.dataset import Pair
-from memory.sample import Sample
+from memory.sample import Event, Sample
 from tools.result import NoClipLeft
 
 Outcome = Literal["target met", "clips used up", "candidates used up", "GPU hours used up", "time used up", "stopped"]
@@ -60,20 +59,19 @@ class Reporter(Protocol):
 class Campaign:
     """Runs samples of one run until a limit is reached."""
 
-    def __init__(self, context: Context, limits: Limits, reporter: Reporter) -> None:
-        self._context = context
+    def __init__(self, session: Session, limits: Limits, reporter: Reporter) -> None:
+        self._session = session
         self._limits = limits
         self._reporter = reporter
-        self._log = structlog.get_logger()
         self._begun_at = time.monotonic()
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
-        counts = context.ledger.counts()
+        counts = session.stores.ledger.counts()
         self._accepted = counts.get("accepted", 0)
         self._candidates = sum(counts.values())
-        self._gpu_seconds = context.ledger.gpu_seconds()
-        self._waiting = list(context.ledger.rows("decision IS NULL AND stage != 'awaiting_person'"))
-        context.on_event = self._stepped
+        self._gpu_seconds = session.stores.ledger.gpu_seconds()
+        self._waiting = list(session.stores.ledger.rows("decision IS NULL AND stage != 'awaiting_person'"))
+        session.listeners.append(self._stepped)
 
     async def run(self) -> Outcome:
         """Run to the end; returns what ended it.
@@ -97,7 +95,7 @@ class Campaign:
         if self._stopping:
             for task in self._tasks:
                 task.cancel()
-        self._stopping = self._context.parking = True
+        self._stopping = self._session.parking = True
 
     async def _collect(self, done: set[asyncio.Task[None]]) -> None:
         for task in done:
@@ -133,20 +131,20 @@ class Campaign:
         while self._waiting:
             row = self._waiting.pop(0)
             new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
-            yield fold(new, self._context.ledger.events(new.id)), row.number
-        number = self._context.ledger.next_number()
-        while self._context.clips.has_clip():
+            yield fold(new, self._session.stores.ledger.events(new.id)), row.number
+        number = self._session.stores.ledger.next_number()
+        while self._session.clips.has_clip():
             self._candidates += 1
-            yield new_sample(self._context.seed, number), number
+            yield new_sample(self._session.seed, number), number
             number += 1
 
     async def _one(self, sample: Sample, number: int) -> None:
         self._reporter.began(sample)
-        context, ledger = self._context, self._context.ledger
+        session, ledger = self._session, self._session.stores.ledger
         history = tuple(ledger.events(sample.id))
-        config = RunnableConfig(recursion_limit=2 * max_steps(context.profile.policy) + 2)
+        config = RunnableConfig(recursion_limit=2 * max_steps(session.profile.policy) + 2)
         try:
-            state = await context.graph.ainvoke({"sample": sample, "number": number, "history": history}, config)
+            state = await session.graph.ainvoke({"sample": sample, "number": number, "history": history}, config)
             sample = state["sample"]
         except NoClipLeft:
             return
@@ -156,25 +154,26 @@ class Campaign:
             if not is_of_sample(error):
                 raise
             row = ledger.row(sample.id)
-            sample = await context.steps.fail(row.sample if row else sample, number, error)
+            sample = await session.steps.fail(row.sample if row else sample, number, error)
         await self._settle(sample)
 
     async def _settle(self, sample: Sample) -> None:
         """Bring what follows the ledger up to a sample's decision."""
-        context = self._context
+        session = self._session
         if sample.decision == "accepted":
             self._accepted += 1
-            row = context.ledger.row(sample.id)
+            session.repairs.note(sample)
+            row = session.stores.ledger.row(sample.id)
             if row is None or row.ordinal is None:
                 raise RuntimeError(f"sample {sample.id!r} is accepted but has no place in the ledger; it is damaged")
-            await asyncio.to_thread(context.dataset.add, Pair(ordinal=row.ordinal, sample=sample))
+            await asyncio.to_thread(session.stores.dataset.add, Pair(ordinal=row.ordinal, sample=sample))
         elif sample.decision is not None:
-            await context.memory.release(sample.id)
+            await session.stores.memory.release(sample.id)
         self._reporter.ended(sample)
 
-    def _stepped(self, sample: Sample, note: str, gpu_seconds: float) -> None:
-        self._gpu_seconds += gpu_seconds
-        self._reporter.stepped(sample, note)
+    def _stepped(self, event: Event, sample: Sample) -> None:
+        self._gpu_seconds += event.gpu_seconds
+        self._reporter.stepped(sample, f"{event.tool}: {event.error or event.note}")
 
 
 def new_sample(seed: int, number: int) -> Sample:

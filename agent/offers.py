@@ -1,4 +1,4 @@
-"""What a sample may be offered: the edit types that suit its clip, least used first, and routes by edit type."""
+"""What a sample may be offered: the edit types that suit its clip, least used first, and routes by scope."""
 
 from __future__ import annotations
 

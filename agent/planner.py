@@ -17,7 +17,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from agent.policy import LegalCall
+from agent.policy import LegalCall, ToolName
 from agent.state import Call
 from memory.sample import Refusal
 from prompts.library import Prompt, render
@@ -40,7 +40,7 @@ class Ask:
 class Planner:
     """One chat model that picks among the legal calls."""
 
-    def __init__(self, chat: BaseChatModel, name: str, tools: Mapping[str, BaseTool]) -> None:
+    def __init__(self, chat: BaseChatModel, name: str, tools: Mapping[ToolName, BaseTool]) -> None:
         self.name = name
         self._chat = chat
         self._tools = tools
@@ -108,7 +108,7 @@ def schema(tool: BaseTool, call: LegalCall) -> dict[str, object]:
 
 
 def read_call(
-    answer: AIMessage, legal: Sequence[LegalCall], tools: Mapping[str, BaseTool]
+    answer: AIMessage, legal: Sequence[LegalCall], tools: Mapping[ToolName, BaseTool]
 ) -> tuple[str, dict[str, object]] | str:
     """The legal call that an answer holds, or what is wrong with it, in words for the planner."""
     if not answer.tool_calls:
@@ -121,7 +121,7 @@ def read_call(
     if call is None:
         return f"{name!r} cannot be called now"
     try:
-        known = arguments_of(tools[name]).model_validate(arguments, extra="forbid").model_dump()
+        known = arguments_of(tools[call.tool]).model_validate(arguments, extra="forbid").model_dump()
     except ValidationError as error:
         return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
     for argument, values in call.choices.items():

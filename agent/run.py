@@ -1,0 +1,66 @@
+"""The main job: from a folder of clips to accepted edit pairs.
+
+python -m agent.run --target N [--clips DIR] [--out RUN] [--profile P] [--seed S] [key.path=value ...]
+
+The same command resumes. Exit code: 0 target met, 3 clips or a budget used up first, 2 bad arguments, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.command import command
+
+EXIT_EXHAUSTED = 3
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
+    made = argparse.ArgumentParser(
+        prog="python -m agent.run",
+        description="Make accepted edit pairs from a folder of clips. The same command resumes.",
+        epilog="exit code: 0 target met, 3 clips or a budget used up first, 2 bad arguments, 1 anything else",
+    )
+    made.add_argument("--target", type=_positive, required=True, metavar="N", help="accepted pairs wanted in the run")
+    made.add_argument("--clips", type=Path, metavar="DIR", help="folder of videos (default: the sample clips)")
+    made.add_argument("--out", type=Path, default=Path("runs/default"), metavar="RUN", help="default: %(default)s")
+    made.add_argument(
+        "--profile", default="embedded", metavar="P", help="a name or a .yaml file (default: %(default)s)"
+    )
+    made.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    made.add_argument("--max-candidates", type=_positive, metavar="M", help="samples begun, at most")
+    made.add_argument("--gpu-hours", type=float, metavar="H", help="GPU time of the run, at most")
+    made.add_argument("--max-hours", type=float, metavar="H", help="time of this session, at most")
+    made.add_argument(
+        "--concurrency", type=_positive, default=2, metavar="C", help="samples at once (default: %(default)s)"
+    )
+    made.add_argument("--accept-config", action="store_true", help="resume although the configuration has changed")
+    made.add_argument("overrides", nargs="*", metavar="key.path=value", help="settings of the profile, changed")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    return command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Loaded late: `--help` should not wait for graphs and networks.
+    from agent.job import run_job
+
+    return run_job(options)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""RUN/config.yaml: what a run was begun with. A resumed run must be the same run, or say that it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from agent.command import CommandError
+from agent.profile import Profile, differences
+
+
+class RunConfig(BaseModel):
+    """Everything that samples depend on. Target, caps and concurrency are not of it and may change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile_name: str
+    seed: int
+    clips: str
+    profile: Profile
+
+
+def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
+    """Save the config of a new run; hold that of a resumed one against what it was begun with.
+
+    Raises:
+        CommandError: they differ and `accept_changes` is false; the message shows each difference.
+    """
+    path = run / "config.yaml"
+    new = config.model_dump(mode="json")
+    if path.exists():
+        changed = differences(yaml.safe_load(path.read_text()), new)
+        if changed and not accept_changes:
+            raise CommandError(
+                f"run {str(run)!r} was begun with another configuration ({'; '.join(changed)}); "
+                "give the same arguments, another --out, or --accept-config to go on with the new one"
+            )
+        if not changed:
+            return
+    run.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(".config.yaml")
+    temporary.write_text(yaml.safe_dump(new, sort_keys=False, allow_unicode=True))
+    temporary.rename(path)
