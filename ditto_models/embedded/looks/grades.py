@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ditto_models.base import Frame
-from ditto_models.embedded.looks.picture import Look, Picture, from_lab, ramp
+from ditto_models.embedded.looks.picture import Look, Picture, from_lab, near_hue, ramp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +24,15 @@ class Grade:
     """Times the distance of L* from the middle."""
     lift: float = 0
     """Added to L*, most in the shadows."""
+    cool_as_shadows: bool = False
+    """Tint bright blues as shadows are: with the opposite tint of the lights they would only turn grey."""
 
 
 GRADES = {
     "sepia": Grade(shadows=(7, 18), lights=(7, 24), saturation=0.0, contrast=0.92, lift=4),
     "black_and_white": Grade(saturation=0.0, contrast=1.18),
     "cold_teal": Grade(shadows=(-11, -15), lights=(-8, -9), saturation=0.6, lift=-3),
-    "teal_and_orange": Grade(shadows=(-12, -16), lights=(11, 22), saturation=1.0, contrast=1.1),
+    "teal_and_orange": Grade(shadows=(-12, -16), lights=(11, 22), contrast=1.1, cool_as_shadows=True),
     "warm_amber": Grade(shadows=(8, 16), lights=(9, 30), saturation=0.85),
     "faded_film": Grade(shadows=(2, -5), lights=(3, 10), saturation=0.55, contrast=0.72, lift=10),
     "neon": Grade(shadows=(22, -34), lights=(20, -14), saturation=1.15, contrast=1.08),
@@ -56,6 +58,8 @@ def graded(picture: Picture, table: Grade) -> Frame:
     amount = picture.strength
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
     lit = ramp(lightness, 12, 82)
+    if table.cool_as_shadows:
+        lit = np.asarray(lit * (1 - near_hue(picture, 265, 80, 4)), np.float32)
     # Black and white have no room for a tint: it would clip and turn to noise there.
     room = amount * np.minimum(ramp(lightness, -8, 22), 1 - 0.6 * ramp(lightness, 80, 104))
     # Half-drained colour reads as a fault, not as black and white: draining runs ahead of the rest.

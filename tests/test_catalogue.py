@@ -1,0 +1,96 @@
+import itertools
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from ditto_models.embedded.looks.registry import LOOKS
+from tools.catalogue import CATALOGUE_PATH, Catalogue
+
+DAY = {"lightness": 50, "lights": 0.01, "warmth": 8, "shadows": 0.1, "greenery": 0.4, "detail": 4, "motion": 1} | {
+    "colourfulness": 25,
+    "subject_share": 0.15,
+}
+FIGURE = {"subject_separation": 25, "subject_lightness": 50, "subject_chroma": 7} | {
+    "background_lightness": 50,
+    "background_chroma": 30,
+}
+NIGHT = DAY | {"lightness": 30, "lights": 0.06, "warmth": -10, "shadows": 0.5, "greenery": 0.0, "subject_share": 0}
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return Catalogue.load()
+
+
+def every(catalogue: Catalogue, facts: dict[str, float]) -> dict[str, str]:
+    return {
+        each.text: each.look
+        for edit_type in catalogue.offers(facts)
+        for each in catalogue.variants(edit_type, facts, seed=1)
+    }
+
+
+def test_there_are_many_distinct_instructions_and_each_is_found_again(catalogue: Catalogue) -> None:
+    texts = every(catalogue, DAY | FIGURE)
+    assert len(texts) >= 150
+    for text, look in texts.items():
+        found = catalogue.match(f"  {text.upper().rstrip('.')}!")
+        assert found is not None
+        assert (found.text, found.look) == (text, look)
+        assert catalogue.expectation(found) is not None
+
+
+def test_every_look_of_the_catalogue_exists(catalogue: Catalogue) -> None:
+    assert set(catalogue.looks) == set(LOOKS)
+
+
+def test_offers_follow_the_facts(catalogue: Catalogue) -> None:
+    night = set(every(catalogue, NIGHT).values())
+    assert not night & {"night", "dusk", "winter_snow", "autumn", "recolour_subject", "desaturate_background"}
+    assert "neon" in night
+    assert "recolor_subject" in catalogue.offers(DAY | FIGURE)
+    assert "recolor_subject" not in catalogue.offers(DAY | FIGURE | {"subject_share": 0.01})
+    assert "season" not in catalogue.offers(DAY | {"greenery": 0.02})
+    assert "style" not in catalogue.offers(DAY | {"motion": 9})
+    assert catalogue.offers({}) == []
+
+
+def test_order_is_fixed_by_the_seed_and_neighbours_differ(catalogue: Catalogue) -> None:
+    facts = DAY | FIGURE
+    first = list(catalogue.variants("recolor_subject", facts, 7))
+    assert first == list(catalogue.variants("recolor_subject", facts, 7))
+    other = list(catalogue.variants("recolor_subject", facts, 8))
+    assert first != other
+    assert sorted(each.text for each in first) == sorted(each.text for each in other)
+    assert all(one.parameters != two.parameters for one, two in itertools.pairwise(first))
+
+
+def test_words_and_values_of_a_parameter_belong_together(catalogue: Catalogue) -> None:
+    for instruction in catalogue.variants("recolor_subject", DAY | FIGURE, 0):
+        words = catalogue.looks[instruction.look].parameters["colour"][str(instruction.parameters["colour"])]
+        assert words in instruction.text
+
+
+def test_unknown_words_match_nothing(catalogue: Catalogue) -> None:
+    assert catalogue.match("Add a hat to the dog.") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surprise": 1}, "surprise"),
+        ({"phrasings": ["Too short."]}, "4 to 25 words"),
+        ({"phrasings": ["Turn the video into a comic book with ink lines and flat colors!"]}, "stands under both"),
+        ({"expect": {"region": "all", "changes": {"beauty": 1}}}, "beauty"),
+        ({"requires": []}, "requires"),
+    ],
+)
+def test_an_unsound_entry_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    content = yaml.safe_load(CATALOGUE_PATH.read_text())
+    content["looks"]["night"].update(change)
+    path = tmp_path / "catalogue.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValidationError, match=message):
+        Catalogue.load(path)
