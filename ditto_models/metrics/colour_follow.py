@@ -15,6 +15,8 @@ WIDTH_PIXELS = 160
 CELLS = 6
 """Colours are compared in 6 x 6 x 6 cells of RGB, on the subject and off it."""
 LEAST_PIXELS = 12
+SEEN = 2.0
+"""CIE units below which a shift is not seen."""
 EVERY = 3
 
 
@@ -23,7 +25,7 @@ class ColourFollow:
     """Differences between the colour shift of the frames and that of the key pair, in CIE units."""
 
     key_shift: float
-    """Mean size of the key pair's own shift."""
+    """Mean size of the key pair's own shift, where it is seen; 0 where no colour shifted."""
     mean_miss: float
     worst_miss: float
     """Of the frame that misses most."""
@@ -33,24 +35,31 @@ def colour_follow(
     source: Frames, edited: Frames, masks: Masks | None, key_source: Frame, key_edited: Frame, key_mask: Mask | None
 ) -> ColourFollow:
     """How far the colours of THWC uint8 RGB `edited` stray from what the key pair did to the same colours."""
-    key_shift, key_count, key_size = _shifts(key_source, key_edited, key_mask)
+    key_shift, key_count = _shifts(key_source, key_edited, key_mask)
     known = key_count >= LEAST_PIXELS
     misses = []
     for index in range(0, len(source), EVERY):
-        shift, count, _ = _shifts(source[index], edited[index], None if masks is None else masks[index])
-        weight = np.where(known & (count >= LEAST_PIXELS), count, 0.0)
-        miss = np.linalg.norm(shift - key_shift, axis=1)
-        if weight.sum() > 0:
-            misses.append(float((miss * weight).sum() / weight.sum()))
+        shift, count = _shifts(source[index], edited[index], None if masks is None else masks[index])
+        seen = (_size(shift) > SEEN) | (_size(key_shift) > SEEN)
+        misses.append(_mean(_size(shift - key_shift), np.where(seen & known & (count >= LEAST_PIXELS), count, 0.0)))
     return ColourFollow(
-        key_shift=key_size,
-        mean_miss=float(np.mean(misses)) if misses else key_size,
-        worst_miss=float(np.max(misses)) if misses else key_size,
+        key_shift=_mean(_size(key_shift), np.where(_size(key_shift) > SEEN, key_count, 0.0)),
+        mean_miss=float(np.mean(misses)),
+        worst_miss=float(np.max(misses)),
     )
 
 
-def _shifts(source: Frame, edited: Frame, mask: Mask | None) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Mean L*a*b* shift and number of pixels of each cell, and the mean size of the shift."""
+def _size(shift: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.norm(shift, axis=1))
+
+
+def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    total = float(weights.sum())
+    return float((values * weights).sum()) / total if total > 0 else 0.0
+
+
+def _shifts(source: Frame, edited: Frame, mask: Mask | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean L*a*b* shift, and number of pixels, of each cell."""
     height, width = source.shape[:2]
     size = (WIDTH_PIXELS, max(8, round(height * WIDTH_PIXELS / width)))
     before, after = (cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (source, edited))
@@ -63,4 +72,4 @@ def _shifts(source: Frame, edited: Frame, mask: Mask | None) -> tuple[NDArray[np
     moved = lab(np.asarray(after, dtype=np.uint8)) - lab(np.asarray(before, dtype=np.uint8))
     sums = [np.bincount(cell.ravel(), moved[..., c].ravel(), number) for c in range(3)]
     shift = np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]
-    return shift, count, float((np.linalg.norm(shift, axis=1) * count).sum() / count.sum())
+    return shift, count

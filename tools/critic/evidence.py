@@ -1,0 +1,70 @@
+"""Everything a critic may look at: pixels, what was asked, and what was measured once for all axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from ditto_models.base import Frame, Frames, Mask, Masks, Scope
+from ditto_models.embedded.flow import ClipFlow, measure_flow
+from tools.catalogue import Expectation
+
+Region = Literal["all", "subject", "background"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """A pair to judge; `source` and `edited` are THWC uint8 RGB of one shape. None means not known.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+
+    source: Frames
+    edited: Frames
+    masks: Masks | None = None
+    """Of the subject, THW."""
+    key_index: int | None = None
+    key_edited: Frame | None = None
+    scope: Scope | None = None
+    expectation: Expectation | None = None
+    parameters: Mapping[str, str | float] = field(default_factory=dict)
+    unsafe_probability: float | None = None
+    restyled: bool = False
+    """A style edit that redraws texture: detail and edges may change, shapes may not."""
+
+    def __post_init__(self) -> None:
+        if self.source.ndim != 4 or self.source.shape != self.edited.shape:
+            raise ValueError(f"source {self.source.shape} and edited {self.edited.shape}: expected one THWC shape")
+        if self.masks is not None and self.masks.shape != self.source.shape[:3]:
+            raise ValueError(f"masks {self.masks.shape}: expected one a frame, {self.source.shape[:3]}")
+
+    @cached_property
+    def source_flow(self) -> ClipFlow:
+        """The source's motion."""
+        return measure_flow(self.source)
+
+    @property
+    def region(self) -> Region:
+        """Where the edit was meant to be."""
+        if self.expectation is not None:
+            return self.expectation.region
+        return "subject" if self.scope == "local" else "all"
+
+    @property
+    def softened(self) -> bool:
+        """Whether less fine detail was asked for."""
+        return self.restyled or (self.expectation is not None and self.expectation.changes.get("fine_detail", 0.0) < 0)
+
+    def weights(self, index: int) -> Mask | None:
+        """How far each pixel of a frame belongs to the region, HW; None where that needs masks and there are none."""
+        if self.region == "all":
+            return np.ones(self.source.shape[1:3], dtype=np.float32)
+        if self.masks is None:
+            return None
+        mask = self.masks[index]
+        return mask if self.region == "subject" else np.asarray(1 - mask, dtype=np.float32)

@@ -1,0 +1,44 @@
+"""key_frame_followed: whether the video looks like its edited key frame, all the way through."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ditto_models.base import Frame
+from ditto_models.metrics.colour_follow import colour_follow
+from memory.sample import Score
+from tools.critic.evidence import Evidence
+from tools.critic.grade import Graded, Scale, weakest
+
+NOT_SEEN = 2.0
+"""CIE units or levels added below the line, so that a faint edit is not judged by coding noise."""
+MEAN_MISS = Scale(good=0.15, border=0.4, bad=0.9)
+WORST_MISS = Scale(good=0.3, border=0.65, bad=1.0)
+KEY_MISS = Scale(good=0.25, border=0.6, bad=1.0)
+
+
+def key_frame_followed(evidence: Evidence) -> Score:
+    """The weakest of: mean colour of the frames, the worst frame's, and the key frame's own pixels."""
+    if evidence.key_edited is None or evidence.key_index is None:
+        return Score(value=None, reason="no edited key frame to compare with")
+    index, masks = evidence.key_index, evidence.masks
+    key_source, key_edited = evidence.source[index], evidence.key_edited
+    key_mask = None if masks is None else masks[index]
+    colour = colour_follow(evidence.source, evidence.edited, masks, key_source, key_edited, key_mask)
+    below = colour.key_shift + NOT_SEEN
+    key_miss = _levels(evidence.edited[index], key_edited) / (_levels(key_source, key_edited) + NOT_SEEN)
+    mean_miss, worst_miss = colour.mean_miss / below, colour.worst_miss / below
+    graded = [
+        Graded(
+            value=MEAN_MISS.grade(mean_miss), reason=f"colours miss the key frame's by {mean_miss:.0%} of its change"
+        ),
+        Graded(value=WORST_MISS.grade(worst_miss), reason=f"one frame misses by {worst_miss:.0%} of the change"),
+        Graded(value=KEY_MISS.grade(key_miss), reason=f"the key frame itself differs by {key_miss:.0%} of its change"),
+    ]
+    least = weakest(graded)
+    return Score(value=least.value, reason=least.reason)
+
+
+def _levels(one: Frame, other: Frame) -> float:
+    return float(np.mean(cv2.mean(cv2.absdiff(one, other))[:3]))

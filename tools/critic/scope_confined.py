@@ -1,0 +1,40 @@
+"""scope_confined: whether a local edit left the rest of the picture alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ditto_models.metrics.scope import scope_change
+from memory.sample import Score
+from tools.critic.evidence import Evidence
+from tools.critic.grade import Graded, Scale, weakest
+
+OUTSIDE_LEVELS = Scale(good=2.5, border=5.0, bad=15.0)
+"""Coding alone changes a pixel by 1 to 2 levels."""
+OUTSIDE_SHARE = Scale(good=0.01, border=0.05, bad=0.25)
+
+
+def scope_confined(evidence: Evidence) -> Score:
+    """The weaker of: mean change outside the region, and the share of outside pixels that visibly changed."""
+    if evidence.scope == "global" or (evidence.scope is None and evidence.region == "all"):
+        return Score(value=None, reason="not needed: the edit is of the whole picture")
+    if evidence.masks is None or evidence.region == "all":
+        return Score(value=None, reason="no mask says where the edit should be")
+    regions = evidence.masks if evidence.region == "subject" else np.asarray(1 - evidence.masks, dtype=np.float32)
+    found = scope_change(evidence.source, evidence.edited, regions)
+    if found is None:
+        return Score(value=None, reason="the mask covers nothing, or everything")
+    inside = f"{found.inside_levels:.0f} levels inside"
+    least = weakest(
+        [
+            Graded(
+                value=OUTSIDE_LEVELS.grade(found.outside_levels),
+                reason=f"outside changed by {found.outside_levels:.1f} levels, {inside}",
+            ),
+            Graded(
+                value=OUTSIDE_SHARE.grade(found.outside_share),
+                reason=f"{found.outside_share:.1%} of the outside visibly changed",
+            ),
+        ]
+    )
+    return Score(value=least.value, reason=least.reason)
