@@ -135,7 +135,7 @@ class Campaign:
         number = self._session.stores.ledger.next_number()
         while self._session.clips.has_clip():
             self._candidates += 1
-            yield new_sample(self._session.seed, number), number
+            yield new_sample(self._session.config.seed, number), number
             number += 1
 
     async def _one(self, sample: Sample, number: int) -> None:

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from agent.profile import Component, Profile, ProfileError, first_problem
 from ditto_models import base
+from memory.ledger import Ledger
+from tools.critic.protocol import Critic
+from tools.media import Media
 
 T = TypeVar("T")
 C = TypeVar("C", bound=BaseModel)
@@ -31,11 +34,11 @@ class Models:
     editor: base.KeyFrameEditor
     generator: base.VideoGenerator
     enhancer: base.VideoEnhancer
-    safety: base.SafetyClassifier
+    critic: Callable[[Media, Ledger], Critic]
 
     def names(self) -> dict[str, str]:
         """What filled each slot, for a sample's record."""
-        parts = ("embedder", "masker", "describer", "editor", "generator", "enhancer", "safety")
+        parts = ("embedder", "masker", "describer", "editor", "generator", "enhancer")
         return {"planner": self.planner_name} | {part: getattr(self, part).name for part in parts}
 
 
@@ -56,7 +59,7 @@ def build_models(profile: Profile) -> Models:
         editor=_editor(profile.editor),
         generator=_generator(profile.generator),
         enhancer=_enhancer(profile.enhancer),
-        safety=_safety(profile.safety),
+        critic=_critic(profile.critic, _safety(profile.safety)),
     )
 
 
@@ -133,6 +136,18 @@ def _enhancer(component: Component) -> base.VideoEnhancer:
         return TemporalEnhancer(_config("enhancer", component, EnhancerConfig))
 
     return _choose("enhancer", component, {"temporal": temporal})
+
+
+def _critic(component: Component, safety: base.SafetyClassifier) -> Callable[[Media, Ledger], Critic]:
+    def measured() -> Callable[[Media, Ledger], Critic]:
+        from tools.critic.of_sample import SampleCritic
+
+        from tools.catalogue import Catalogue
+
+        _no_settings("critic", component)
+        return lambda media, ledger: SampleCritic(media, ledger, Catalogue.load(), safety)
+
+    return _choose("critic", component, {"measured": measured})
 
 
 def _safety(component: Component) -> base.SafetyClassifier:

@@ -93,7 +93,7 @@ def shots(path: Path, threshold: float) -> list[tuple[int, int]]:
     """Shots of a file as (first frame, frame after the last), by PySceneDetect's ContentDetector."""
     import scenedetect
 
-    opened = scenedetect.open_video(str(path), backend="pyav")
+    opened = scenedetect.open_video(str(path), backend="pyav", suppress_output=True)
     manager = scenedetect.SceneManager()
     manager.add_detector(scenedetect.ContentDetector(threshold=threshold))
     manager.detect_scenes(opened)

@@ -7,7 +7,6 @@ import asyncio
 import signal
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
 
 import structlog
 from rich.console import Console
@@ -15,7 +14,6 @@ from rich.console import Console
 from agent.campaign import Campaign, Limits, Outcome, Reporter
 from agent.command import CommandError
 from agent.context import build_models
-from agent.ingest import ingest
 from agent.log import logging_to
 from agent.profile import ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
@@ -36,6 +34,10 @@ def run_job(options: argparse.Namespace) -> int:
         CommandError: the arguments, the profile or the run's folder do not fit.
     """
     console = Console()
+
+    def dimly(line: str) -> None:
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
     try:
         profile = load_profile(options.profile, options.overrides)
         clips = options.clips or assets.sample_clips()
@@ -45,27 +47,20 @@ def run_job(options: argparse.Namespace) -> int:
         settle_config(options.out, config, options.accept_config)
         models = build_models(profile)
         with (
-            open_session(options.out, options.profile, profile, options.seed, models, options.concurrency) as session,
+            open_session(options.out, config, models, options.concurrency, dimly) as session,
             logging_to(options.out / "log.jsonl") as log,
         ):
-            return _campaign(session, clips, options, console, log)
+            return _campaign(session, options, console, log)
     except (ProfileError, RunIsOwned, assets.AssetError) as error:
         raise CommandError(str(error)) from error
 
 
 def _campaign(
     session: Session,
-    clips: Path,
     options: argparse.Namespace,
     console: Console,
     log: structlog.stdlib.BoundLogger,
 ) -> int:
-    ingest(
-        clips,
-        session.stores.ledger,
-        session.profile.clips,
-        lambda line: console.print(line, style="dim", markup=False, soft_wrap=True),
-    )
     limits = Limits(
         target=options.target,
         concurrency=options.concurrency,

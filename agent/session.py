@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 from langchain_core.tools import BaseTool
 from langgraph.graph.state import CompiledStateGraph
-from tools.critic.of_sample import SampleCritic
 
 from agent.card import dataset_card
 from agent.context import Models
 from agent.graph import build_graph
+from agent.ingest import ingest
 from agent.nodes import Steps
 from agent.offers import OfferBook
 from agent.planner import Planner
@@ -23,6 +23,7 @@ from agent.policy import ToolName, judge, not_needed
 from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
+from agent.run_config import RunConfig
 from agent.state import SampleState
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
@@ -70,9 +71,7 @@ class Session:
     """The parts of an open run that a campaign works with."""
 
     run: Path
-    profile_name: str
-    profile: Profile
-    seed: int
+    config: RunConfig
     stores: Stores
     clips: ClipTable
     repairs: Repairs
@@ -80,6 +79,11 @@ class Session:
     graph: Graph = field(init=False)
     parking: bool = False
     listeners: list[Listener] = field(default_factory=list)
+
+    @property
+    def profile(self) -> Profile:
+        """The run's profile."""
+        return self.config.profile
 
     def hear(self, event: Event, sample: Sample) -> None:
         """Pass an event on that is on disk."""
@@ -89,14 +93,14 @@ class Session:
     def write_card(self) -> None:
         """Bring the dataset's card up to the ledger."""
         accepted = (row.sample for row in self.stores.ledger.rows("decision = 'accepted'"))
-        self.stores.dataset.write_card(dataset_card(accepted, self.profile_name, self.profile, self.seed))
+        self.stores.dataset.write_card(dataset_card(accepted, self.config))
 
 
 @contextmanager
 def open_session(
-    run: Path, profile_name: str, profile: Profile, seed: int, models: Models, workers: int
+    run: Path, config: RunConfig, models: Models, workers: int, say: Callable[[str], None]
 ) -> Iterator[Session]:
-    """Own the run while the block lasts.
+    """Own the run while the block lasts; new files among its clips are ingested first, each told of by `say`.
 
     Raises:
         RunIsOwned: another process owns it.
@@ -105,17 +109,16 @@ def open_session(
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // workers))
     with ExitStack() as stack:
         stack.enter_context(Owner(run))
-        stores = _open_stores(run, profile, models, stack)
+        stores = _open_stores(run, config.profile, models, stack)
         executor = InProcessExecutor(workers)
         stack.callback(executor.close)
-        ledger = stores.ledger
+        ledger, profile = stores.ledger, config.profile
+        ingest(Path(config.clips), ledger, profile.clips, say)
         session = Session(
             run=run,
-            profile_name=profile_name,
-            profile=profile,
-            seed=seed,
+            config=config,
             stores=stores,
-            clips=ClipTable(ledger.clips(), ledger.uses("clip_id"), profile.edits_per_clip, seed),
+            clips=ClipTable(ledger.clips(), ledger.uses("clip_id"), profile.edits_per_clip, config.seed),
             repairs=Repairs(row.sample for row in ledger.rows("decision = 'accepted'")),
         )
         _wire(session, models, executor)
@@ -139,7 +142,7 @@ def _reconcile(session: Session) -> None:
     stores, rows = session.stores, list(session.stores.ledger.rows("decision IS NULL OR decision = 'accepted'"))
     stores.memory.reconcile({row.sample.id: row.sample.instruction for row in rows if row.sample.instruction})
     pairs = [Pair(ordinal=row.ordinal, sample=row.sample) for row in rows if row.ordinal and row.sample.decision]
-    card = dataset_card((pair.sample for pair in pairs), session.profile_name, session.profile, session.seed)
+    card = dataset_card((pair.sample for pair in pairs), session.config)
     stores.dataset.reconcile(pairs, card)
 
 
@@ -173,7 +176,7 @@ def _tools(
     session: Session, models: Models, executor: Executor, catalogue: Catalogue, book: OfferBook
 ) -> Mapping[ToolName, BaseTool]:
     stores, media, policy = session.stores, session.stores.media, session.profile.policy
-    critic = SampleCritic(media, catalogue, models.safety, stores.ledger)
+    critic = models.critic(media, stores.ledger)
 
     def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
         return judge(critique, policy.key_frame_thresholds, not_needed(_scope(sample)))

@@ -86,8 +86,10 @@ class InstructionMemory:
         self._thread.submit(self._reconcile, held).result()
 
     def close(self) -> None:
-        """Wait for what is under way."""
+        """Wait for what is under way, then let go of Chroma's files."""
         self._thread.shutdown()
+        if "_client" in self.__dict__:
+            self._client.close()
 
     # inside: the memory's own thread
 
