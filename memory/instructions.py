@@ -23,6 +23,7 @@ from memory.sample import Instruction
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
+    from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
     from chromadb.api.types import Where
 
@@ -89,7 +90,7 @@ class InstructionMemory:
         """Wait for what is under way, then let go of Chroma's files."""
         self._thread.shutdown()
         if "_client" in self.__dict__:
-            self._client.close()
+            cast("Client", self._client).close()
 
     # inside: the memory's own thread
 

@@ -7,9 +7,9 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from tools.catalogue import Catalogue
 
 from memory.sample import Instruction, Sample
+from tools.catalogue import Catalogue
 from tools.write_instruction import Propose
 
 CONSIDERED = 200

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from tools.contact_sheet import contact_sheet
 
 from ditto_models.base import Frame, Frames
 from memory.sample import Sample
+from tools.contact_sheet import contact_sheet
 from tools.media import Media, png
 
 COLUMNS = 4
