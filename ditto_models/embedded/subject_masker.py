@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from ditto_models import assets
@@ -38,8 +39,9 @@ class SubjectMaskerConfig(BaseModel):
     """What covers more is the scene."""
     min_presence: float = Field(default=0.9, ge=0, le=1)
     """It is there in at least this part of the looks."""
-    min_steadiness: float = Field(default=0.75, ge=0, le=1)
-    """Median overlap (intersection over union) of each look with the one before, carried along the flow."""
+    min_steadiness: float = Field(default=0.78, ge=0, le=1)
+    """Least overlap (intersection over union) of any look with those before it, carried along the flow: one look
+    that takes in a stone beside the subject spoils every local edit of the clip."""
 
 
 class SubjectMasker:
@@ -68,7 +70,7 @@ class SubjectMasker:
         agreed, _ = _both_ways(small, likely)
         cuts = {index: _cut(small[index], agreed[index]) for index in anchors}
         steady, overlaps = _both_ways(small, cuts)
-        if not self._sized(list(cuts.values())) or float(np.median(overlaps or [1.0])) < self.config.min_steadiness:
+        if not self._sized(list(cuts.values())) or min(overlaps, default=1.0) < self.config.min_steadiness:
             return np.zeros(frames.shape[:3], np.float32)
         return np.stack([_outline(frame, mask) for frame, mask in zip(frames, steady, strict=True)])
 
@@ -132,12 +134,19 @@ def _cut(frame: Frame, probability: Mask) -> Mask:
     labels[probability > 0.35] = cv2.GC_PR_BGD
     labels[sure > 0] = cv2.GC_PR_FGD
     depth = cv2.distanceTransform(sure, cv2.DIST_L2, 5)
-    labels[depth > 0.5 * depth.max()] = cv2.GC_FGD
-    labels[cv2.erode((probability > 0.97).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0] = cv2.GC_FGD
+    core = depth > 0.5 * depth.max()
+    labels[core | _joined(probability > 0.95, core)] = cv2.GC_FGD
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(cv2.cvtColor(frame, cv2.COLOR_RGB2LAB), labels, (0, 0, 1, 1), *models, 4, cv2.GC_INIT_WITH_MASK)
     return _largest(((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8))
+
+
+def _joined(likely: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is likely and joined to the core, less its rim: arms, but not the stone beside them."""
+    _, parts = cv2.connectedComponents(likely.astype(np.uint8))
+    joined = np.isin(parts, np.unique(parts[core & likely])) & likely
+    return np.asarray(cv2.erode(joined.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 def _largest(mask: Frame) -> Mask:
