@@ -15,6 +15,7 @@ MARGIN = 8
 LABEL_HEIGHT = 24
 FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.5
 PAPER, INK = 32, 225
+PUNCTUATION = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-", "—": "-", "×": "x"})
 LEAST_COLUMNS = 4
 """A row of fewer frames keeps the thumbnails of the others' size."""
 
@@ -66,7 +67,7 @@ def _fitting(text: str, width: int) -> str:
 
 def _ascii(text: str) -> str:
     """The font knows ASCII only: accents are dropped, anything else becomes a question mark."""
-    plain = unicodedata.normalize("NFKD", text)
+    plain = unicodedata.normalize("NFKD", text.translate(PUNCTUATION))
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return "".join(letter if " " <= letter <= "~" else "?" for letter in bare)
 
