@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS sources (
     uri TEXT PRIMARY KEY, outcome TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS clips (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, uri TEXT NOT NULL,
     payload TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS clips_by_uri ON clips (uri);
 CREATE TABLE IF NOT EXISTS commands (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT);
 """
@@ -162,8 +163,10 @@ class Ledger:
         return int(self._rows("SELECT COALESCE(MAX(number), 0) + 1 FROM samples")[0][0])
 
     def sources(self) -> list[Source]:
-        """Every source file with its fate, by name."""
-        rows = self._rows("SELECT uri, outcome, reason FROM sources ORDER BY uri")
+        """Every source file with its fate, by name: used once a sample was drawn from it."""
+        used = "EXISTS (SELECT 1 FROM clips JOIN samples ON samples.clip_id = clips.id WHERE clips.uri = sources.uri)"
+        outcome = f"CASE WHEN outcome = 'pending' AND {used} THEN 'used' ELSE outcome END"
+        rows = self._rows(f"SELECT uri, {outcome}, reason FROM sources ORDER BY uri")
         return [Source(uri=uri, outcome=outcome, reason=reason) for uri, outcome, reason in rows]
 
     def clips(self) -> list[Clip]:

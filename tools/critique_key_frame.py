@@ -14,6 +14,7 @@ from tools.result import ToolResult
 JudgeKeyFrame = Callable[[Sample, str], Critique]
 """Sample and the artifact of a candidate to its critique."""
 Rule = Callable[[Sample, Critique], Verdict]
+COMFORTABLE = 0.25
 
 
 def critique_key_frame(judge: JudgeKeyFrame, rule: Rule, critic: str, executor: Executor) -> BaseTool:
@@ -42,10 +43,13 @@ def critique_key_frame(judge: JudgeKeyFrame, rule: Rule, critic: str, executor: 
 
 
 def rank(verdict: Verdict) -> tuple[int, float]:
-    """Accepted before unscored before rejected, then by the axis nearest to failing."""
+    """Accepted before unscored before rejected, then by the axis nearest to failing.
+
+    What passes comfortably is equal, so that of several good candidates the one of the strength asked for is kept.
+    """
     order = {"accepted": 2, "unscored": 1, "rejected": 0}[verdict.decision]
     margins = [score.value - score.threshold for score in verdict.scores.values() if score.value is not None]
-    return order, min(margins, default=-1.0)
+    return order, min(COMFORTABLE, *margins)
 
 
 def said(verdict: Verdict) -> str:

@@ -91,7 +91,7 @@ def _key_frame_judged(state: State, legal: Legal) -> Answer:
         return "generate_video", {"route": route, "strength": 0.7 if softer else 1.0}
     change = (state["suggestion"] or {}).get("change")
     if "edit_key_frame" in legal and change in _STRENGTH_STEP:
-        return _edit_key_frame(state["key_frame"]["strengths"][0], [change])
+        return _edit_key_frame(state["key_frame"]["strength"], [change])
     if "write_instruction" in legal:
         return _described(state, legal)
     return _reject("poor_key_frame")
