@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from agent.profile import Component, Profile, ProfileError, first_problem
 from ditto_models import base
 from memory.ledger import Ledger
+from tools.critic.of_pair import PairCritic
 from tools.critic.protocol import Critic
 from tools.media import Media
 
@@ -92,6 +93,23 @@ def build_embedder(component: Component) -> base.TextEmbedder:
     return _choose("embedder", component, {"bge_small": bge_small})
 
 
+def build_pair_critic(profile: Profile) -> PairCritic:
+    """The critic of pairs that no run made.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown.
+        AssetError: a bundled weight cannot be had.
+    """
+
+    def measured() -> PairCritic:
+        from tools.catalogue import Catalogue
+
+        _no_settings("critic", profile.critic)
+        return PairCritic(Catalogue.load(), _masker(profile.masker), _safety(profile.safety))
+
+    return _choose("critic", profile.critic, {"measured": measured})
+
+
 def _masker(component: Component) -> base.SubjectMasker:
     def selfie() -> base.SubjectMasker:
         from ditto_models.embedded.subject_masker import SubjectMasker, SubjectMaskerConfig
@@ -140,9 +158,8 @@ def _enhancer(component: Component) -> base.VideoEnhancer:
 
 def _critic(component: Component, safety: base.SafetyClassifier) -> Callable[[Media, Ledger], Critic]:
     def measured() -> Callable[[Media, Ledger], Critic]:
-        from tools.critic.of_sample import SampleCritic
-
         from tools.catalogue import Catalogue
+        from tools.critic.of_sample import SampleCritic
 
         _no_settings("critic", component)
         return lambda media, ledger: SampleCritic(media, ledger, Catalogue.load(), safety)

@@ -18,8 +18,9 @@ from rich.text import Text
 
 from agent.command import CommandError, command
 from agent.state import fold
+from agent.verdict_table import print_verdict
 from memory.ledger import Ledger, Row
-from memory.sample import Event, Sample, Verdict
+from memory.sample import Event, Sample
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,21 +166,8 @@ def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
     console.print(table)
     for name, verdict in (("key frame", sample.key_frame_verdict), ("video", sample.verdict)):
         if verdict:
-            _print_verdict(console, name, verdict)
-
-
-def _print_verdict(console: Console, name: str, verdict: Verdict) -> None:
-    reasons = f": {', '.join(verdict.reasons)}" if verdict.reasons else ""
-    console.print(Text(f"\n{name}: {verdict.decision} by rule {verdict.rule}{reasons}", style="bold"))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("axis", "score", "threshold", "", "measured"):
-        table.add_column(column)
-    for axis, score in verdict.scores.items():
-        mark = {True: "pass", False: "FAIL", None: "not judged"}[score.passed]
-        value = "-" if score.value is None else f"{score.value:.2f}"
-        style = {True: "green", False: "red", None: "dim"}[score.passed]
-        table.add_row(axis, value, f"{score.threshold:.2f}", Text(mark, style=style), Text(score.reason))
-    console.print(table)
+            console.print()
+            print_verdict(console, name, verdict)
 
 
 def _write_sheet(run: Path, sample: Sample, path: Path) -> None:

@@ -1,0 +1,84 @@
+"""From files to a pair that can be judged, at the size that the critic is calibrated for."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from agent.command import CommandError
+from agent.ingest import IngestConfig, fitted_size
+from ditto_models import video
+from ditto_models.base import Frame
+from tools.critic.of_pair import Pair
+
+MAX_FRAMES = 300
+"""Twelve seconds at 25 fps: a longer pair would not fit in the memory of a small machine with its flow."""
+SAME_RATE = 1e-3
+
+
+def read_pair(options: argparse.Namespace, config: IngestConfig) -> Pair:
+    """Read the files that `agent.judge` was given.
+
+    Raises:
+        CommandError: a file cannot be read, or frames, size or rate differ.
+    """
+    try:
+        before, after = video.probe(options.source), video.probe(options.edited)
+        _check_alike(before, after)
+        size = fitted_size(before.width, before.height, config)
+        source, edited = (
+            video.read_window(path, 0.0, None, MAX_FRAMES + 1, *size).frames
+            for path in (options.source, options.edited)
+        )
+    except video.VideoError as error:
+        raise CommandError(str(error)) from error
+    if len(source) != len(edited):
+        raise CommandError(_unlike("frames", len(source), len(edited)))
+    index, key_edited = _key_frame(options.key_frame, options.key_frame_index, before, len(source))
+    return Pair(
+        source=source,
+        edited=edited,
+        instruction=options.instruction,
+        key_index=index,
+        key_edited=None if key_edited is None else video.fill(key_edited, *size),
+    )
+
+
+def _check_alike(before: video.Probe, after: video.Probe) -> None:
+    if (before.width, before.height) != (after.width, after.height):
+        raise CommandError(_unlike("size", f"{before.width}x{before.height}", f"{after.width}x{after.height}"))
+    if not math.isclose(before.fps, after.fps, rel_tol=SAME_RATE):
+        raise CommandError(_unlike("rate", f"{before.fps:g} fps", f"{after.fps:g} fps"))
+    if before.frames != after.frames:
+        raise CommandError(_unlike("frames", before.frames, after.frames))
+    if before.frames > MAX_FRAMES:
+        raise CommandError(f"the pair has {before.frames} frames; expected at most {MAX_FRAMES}, judge it in pieces")
+
+
+def _unlike(what: str, source: object, edited: object) -> str:
+    return f"the pair differs in {what}: source {source}, edited {edited}; a pair has the same frames, size and rate"
+
+
+def _key_frame(
+    path: Path | None, index: int | None, source: video.Probe, frames: int
+) -> tuple[int | None, Frame | None]:
+    if path is None:
+        if index is not None:
+            raise CommandError("--key-frame-index has no meaning without --key-frame; give both or neither")
+        return None, None
+    found = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
+    if found is None:
+        raise CommandError(f"--key-frame {str(path)!r} cannot be read as an image; expected a PNG")
+    if found.shape[:2] != (source.height, source.width):
+        size = f"{found.shape[1]}x{found.shape[0]}"
+        raise CommandError(
+            f"--key-frame {str(path)!r} is {size}; expected {source.width}x{source.height} as the source"
+        )
+    place = frames // 2 if index is None else index
+    if not 0 <= place < frames:
+        raise CommandError(f"--key-frame-index {place} is outside the pair; expected 0 to {frames - 1}")
+    return place, np.asarray(found, dtype=np.uint8)
