@@ -183,6 +183,8 @@ def vllm_command(config: VllmServerConfig, port: int) -> list[str]:
     if config.cpu:
         command += ["--dtype", "bfloat16", "--max-num-seqs", "4", "--enforce-eager"]
         command += ["--distributed-executor-backend", "uni", "--kv-cache-memory-bytes", str(64 * 1024**2)]
+        # A seeded request whose prompt is read in chunks kills the CPU engine: "CPU Generator does not use offset".
+        command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(config.max_model_len)]
     return [*command, *config.extra_flags]
 
 

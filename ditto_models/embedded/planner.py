@@ -86,9 +86,9 @@ def _instructed(state: State, legal: Legal) -> Answer:
 
 def _key_frame_judged(state: State, legal: Legal) -> Answer:
     if "generate_video" in legal:
-        softer = any(diagnosis["change"] == "weaker" for diagnosis in state["diagnoses"])
+        softer = sum(diagnosis["change"] == "weaker" for diagnosis in state["diagnoses"])
         route = legal["generate_video"]["route"][0]
-        return "generate_video", {"route": route, "strength": 0.7 if softer else 1.0}
+        return "generate_video", {"route": route, "strength": round(1.0 - 0.25 * min(softer, 2), 2)}
     change = (state["suggestion"] or {}).get("change")
     if "edit_key_frame" in legal and change in _STRENGTH_STEP:
         return _edit_key_frame(state["key_frame"]["strength"], [change])

@@ -1,0 +1,41 @@
+"""A real vLLM server with a tiny random vision-language model leads samples through the real graph, on a real clip."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.campaign import Limits
+from agent.context import build_planner
+from agent.policy import max_steps
+from agent.profile import Component
+from ditto_models.vllm_server import VllmServer
+from memory.ledger import Ledger
+from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_vision_language_model_leads_samples_through_the_graph(tmp_path: Path, vllm_server: VllmServer) -> None:
+    component = Component.model_validate(
+        {"kind": "vllm", "base_url": vllm_server.base_url, "model": vllm_server.model, "temperature": 1.0}
+    )
+    chat, name = build_planner(component)
+    profile = fake_profile("edits_per_clip=4")
+    models = replace(fake_models(profile, chat=chat), planner_name=name)
+    limits = Limits(target=100, max_candidates=6)
+    run = tmp_path / "run"
+    outcome, decided = run_fake(
+        run, make_clips(tmp_path / "clips"), target=100, profile=profile, models=models, limits=limits
+    )
+    assert outcome == "candidates used up"
+    ledger = Ledger(run / "ledger.sqlite")
+    events = [event for sample in decided for event in ledger.events(sample.id)]
+    ledger.close()
+    assert all(sample.decision in ("accepted", "rejected") for sample in decided), [s.reasons for s in decided]
+    assert all(sum(sample.attempts.values()) <= max_steps(profile.policy) for sample in decided)
+    led = [event for event in events if event.by == "planner"]
+    assert len(led) >= len(decided)
+    assert all(event.tokens and event.prompt_hash for event in led)
+    assert {event.model for event in led if event.tool == "reject"} <= {name}
+    assert sum(event.fallback for event in events) <= len(led) * 0.05
