@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ditto_models.base import EditRequest, Frame, Mask, UnsupportedEdit
 from ditto_models.embedded.looks.picture import Picture
 from ditto_models.embedded.looks.registry import LOOKS
@@ -24,7 +26,10 @@ class KeyFrameEditor:
             raise UnsupportedEdit(f"look {request.look!r} of {request.text!r}: expected one of {', '.join(LOOKS)}")
         if not 0 <= request.strength <= 1:
             raise ValueError(f"strength {request.strength}: expected 0 to 1")
-        picture = Picture(
-            frame=frame, mask=mask, strength=request.strength, parameters=request.parameters, seed=request.seed
-        )
-        return look(picture)
+        strength = min(1.0, request.strength * _nuance(request.seed))
+        return look(Picture(frame=frame, mask=mask, strength=strength, parameters=request.parameters))
+
+
+def _nuance(seed: int) -> float:
+    """0.9 to 1.1: candidates of one request differ a little in how far they go, the only thing left to chance."""
+    return float(np.random.default_rng(seed).uniform(0.9, 1.1))

@@ -14,13 +14,13 @@ from ditto_models.embedded.looks.picture import Colours, Picture, Plane, blend, 
 
 
 def watercolour(picture: Picture) -> Frame:
-    """Flat washes with darker rims on pale, slightly rough paper."""
+    """Flat washes with darker rims on pale paper, without grain: grain would stay behind when the picture moves."""
     flat = np.asarray(cv2.pyrMeanShiftFiltering(picture.frame, 9, 24, maxLevel=1), np.uint8)
     lab = lab_of_frame(np.asarray(cv2.bilateralFilter(flat, 9, 30, 7), np.uint8))
     lightness, redness, warmth = lab[..., 0], lab[..., 1], lab[..., 2]
     rims = cv2.GaussianBlur(ramp(_slope(lightness), 2.5, 14), (0, 0), 0.9)
     pale = 100 - (100 - lightness) * 0.78
-    wash = pale - 13 * rims * ramp(lightness, 5, 50) + 1.5 * _paper(picture, 14) + 1.1 * _paper(picture, 1.6)
+    wash = pale - 13 * rims * ramp(lightness, 5, 50)
     painted = from_lab(np.asarray(wash, np.float32), redness * 1.2, warmth * 1.2)
     return blend(picture.frame, painted, _reach(picture))
 
@@ -86,13 +86,6 @@ def _strokes(lab: Colours, radius: float) -> Colours:
 def _slope(lightness: Plane) -> Plane:
     steps = cv2.Sobel(lightness, cv2.CV_32F, 1, 0) / 4, cv2.Sobel(lightness, cv2.CV_32F, 0, 1) / 4
     return np.asarray(np.hypot(*steps), np.float32)
-
-
-def _paper(picture: Picture, grain: float) -> Plane:
-    """Unevenness of paper and pigment, deviation 1, `grain` pixels wide, fixed by the seed."""
-    noise = np.random.default_rng(picture.seed).standard_normal(picture.mask.shape).astype(np.float32)
-    soft = cv2.GaussianBlur(noise, (0, 0), grain)
-    return np.asarray(soft / max(float(soft.std()), 1e-6), np.float32)
 
 
 def _sketched(picture: Picture) -> Plane:

@@ -29,7 +29,6 @@ class Picture:
     strength: float
     """0..1."""
     parameters: Mapping[str, str | float]
-    seed: int
 
     @cached_property
     def rgb(self) -> Colours:

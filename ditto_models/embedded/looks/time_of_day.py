@@ -55,7 +55,7 @@ def sunset(picture: Picture) -> Frame:
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
     lit = ramp(lightness, 25, 75)
     blue = near_hue(picture, 270, 75, 4) * amount
-    redness = mix(redness, 18, 0.85 * blue) * (1 - 0.25 * amount) + amount * (7 + 10 * lit)
+    redness = mix(redness, 18, 0.85 * blue) * (1 - 0.25 * amount) + amount * (6 + 9 * lit)
     warmth = mix(warmth, 12, 0.85 * blue) * (1 - 0.25 * amount) + amount * (-5 + 27 * lit)
     redness = redness + 10 * amount * near_hue(picture, 115, 45)
     darker = lightness * (1 - 0.26 * amount) + 4 * amount * ramp(lightness, 60, 95)
