@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ditto_models import video
 from memory.ledger import Ledger, Source
@@ -20,16 +20,16 @@ class IngestConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    frames: int = 49
+    frames: int = Field(default=49, ge=2)
     """Of every clip."""
-    max_width: int = 640
+    max_width: int = Field(default=640, ge=16)
     """Clips are scaled down to fit; their shape is kept."""
-    max_height: int = 360
-    size_multiple: int = 2
+    max_height: int = Field(default=360, ge=16)
+    size_multiple: int = Field(default=2, ge=2, multiple_of=2)
     """Width and height are rounded down to multiples of it; networks want 16 or 32."""
-    min_height: int = 200
+    min_height: int = Field(default=200, ge=1)
     """Smaller sources are rejected."""
-    shot_threshold: float = 27.0
+    shot_threshold: float = Field(default=27.0, gt=0)
     """PySceneDetect's ContentDetector: change of HSV between frames that makes a cut."""
 
 

@@ -44,8 +44,9 @@ def run_job(options: argparse.Namespace) -> int:
         if not clips.is_dir():
             raise CommandError(f"--clips {str(clips)!r} is not a folder; give one that holds videos")
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
-        settle_config(options.out, config, options.accept_config)
+        # A profile that cannot be built must leave no config behind that the mended command would be held against.
         models = build_models(profile)
+        settle_config(options.out, config, options.accept_config)
         with (
             open_session(options.out, config, models, options.concurrency, dimly) as session,
             logging_to(options.out / "log.jsonl") as log,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from memory.sample import AxisVerdict, Critique, Diagnosis, Sample, Stage, Verdict
 
@@ -86,21 +86,32 @@ _MENDS: Mapping[str, tuple[Retried, str]] = {
 """For each axis that fails: the stage most likely at fault, and the change to try."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class PolicyConfig(BaseModel):
     """Thresholds and budgets."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    thresholds: dict[str, float]
+    thresholds: dict[str, Share]
     """The least score, 0..1, by axis."""
-    key_frame_thresholds: dict[str, float]
+    key_frame_thresholds: dict[str, Share]
     """The same for the key frame, judged first and alone."""
-    calls_per_sample: dict[ToolName, int] = Field(
+    calls_per_sample: dict[ToolName, Annotated[int, Field(ge=0)]] = Field(
         default={"write_instruction": 3, "edit_key_frame": 4, "generate_video": 3, "enhance_video": 1}
     )
     """How often each costly tool may be called for one sample."""
-    model_seconds_per_sample: float = 900.0
+    model_seconds_per_sample: float = Field(default=900.0, gt=0)
     """After so many seconds of models a sample may only be judged, accepted or rejected."""
+
+    @field_validator("thresholds", "key_frame_thresholds")
+    @classmethod
+    def _known(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        unknown = sorted(thresholds.keys() - _MENDS.keys())
+        if unknown:  # an axis that nobody judges would leave every sample unscored
+            raise ValueError(f"no axis {', '.join(unknown)}; expected some of {', '.join(_MENDS)}")
+        return thresholds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,13 +75,16 @@ def load_profile(name: str, overrides: Iterable[str] = ()) -> Profile:
     """A profile by name (agent/profiles/NAME.yaml) or by path, with `key.path=value` overrides.
 
     Raises:
-        ProfileError: there is no such profile, a key is unknown, or a value is out of bounds.
+        ProfileError: there is no such profile, it is not YAML, a key is unknown, or a value is out of bounds.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in FOLDER.glob("*.yaml")))
         raise ProfileError(f"profile {name!r} not found; expected one of {known}, or a path to a .yaml file")
-    values = yaml.safe_load(path.read_text())
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProfileError(f"profile {str(path)!r} is not YAML: {_one_line(error)}") from error
     for override in overrides:
         _override(values, override)
     return parse_profile(values, str(path))
@@ -102,7 +105,9 @@ def parse_profile(values: object, origin: str) -> Profile:
 def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong, in one line."""
     item = error.errors(include_url=False)[0]
-    return f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r:.80}"
+    place = ".".join(map(str, item["loc"])) or "the whole of it"
+    got = repr(item["input"])
+    return f"{place}: {item['msg']}, got {got if len(got) <= 80 else got[:80] + '...'}"
 
 
 def differences(old: Mapping[str, object], new: Mapping[str, object], prefix: str = "") -> list[str]:
@@ -124,9 +129,18 @@ def _override(values: dict[str, object], override: str) -> None:
             f"override {override!r} has no '='; expected key.path=value, e.g. policy.thresholds.safety=0.3"
         )
     *parents, last = path.split(".")
+    if not last:
+        raise ProfileError(f"override {override!r} names no key; expected key.path=value")
     place: object = values
     for parent in parents:
         place = place.get(parent) if isinstance(place, dict) else None
     if not isinstance(place, dict):
         raise ProfileError(f"override {override!r}: the profile has no section {'.'.join(parents)!r}")
-    place[last] = yaml.safe_load(text)
+    try:
+        place[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ProfileError(f"override {override!r}: its value is not YAML: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

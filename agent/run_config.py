@@ -26,12 +26,15 @@ def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
     """Save the config of a new run; hold that of a resumed one against what it was begun with.
 
     Raises:
-        CommandError: they differ and `accept_changes` is false; the message shows each difference.
+        CommandError: they differ and `accept_changes` is false (the message shows each difference), the saved one
+            cannot be read, or `run` is a file.
     """
     path = run / "config.yaml"
+    if run.exists() and not run.is_dir():
+        raise CommandError(f"run {str(run)!r} is not a folder; give another --out")
     new = config.model_dump(mode="json")
     if path.exists():
-        changed = differences(yaml.safe_load(path.read_text()), new)
+        changed = differences(_saved(path), new)
         if changed and not accept_changes:
             raise CommandError(
                 f"run {str(run)!r} was begun with another configuration ({'; '.join(changed)}); "
@@ -43,3 +46,15 @@ def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
     temporary = path.with_name(".config.yaml")
     temporary.write_text(yaml.safe_dump(new, sort_keys=False, allow_unicode=True))
     temporary.rename(path)
+
+
+def _saved(path: Path) -> dict[str, object]:
+    try:
+        saved = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError):
+        saved = None
+    if not isinstance(saved, dict):
+        raise CommandError(
+            f"{str(path)!r} is damaged: expected the configuration that the run was begun with; restore it"
+        )
+    return saved
