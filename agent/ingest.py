@@ -95,7 +95,8 @@ def shots(path: Path, threshold: float) -> list[tuple[int, int]]:
 
     opened = scenedetect.open_video(str(path), backend="pyav", suppress_output=True)
     manager = scenedetect.SceneManager()
-    manager.add_detector(scenedetect.ContentDetector(threshold=threshold))
+    # By default a cut within 15 frames of the last is passed over, and a window would hold it.
+    manager.add_detector(scenedetect.ContentDetector(threshold=threshold, min_scene_len=1))
     manager.detect_scenes(opened)
     scenes = manager.get_scene_list(start_in_scene=True)
     return [(begin.frame_num, end.frame_num) for begin, end in scenes]

@@ -13,7 +13,16 @@ from langchain_core.tools import BaseTool
 from pydantic import JsonValue, TypeAdapter
 
 from agent.planner import Ask, Planner, default_arguments, has_free_argument
-from agent.policy import LegalCall, Offers, PolicyConfig, ToolName, legal_calls, next_stage
+from agent.policy import (
+    PERSON_LEADS_TO,
+    LegalCall,
+    Offers,
+    PersonCall,
+    PolicyConfig,
+    ToolName,
+    legal_calls,
+    next_stage,
+)
 from agent.state import Call, SampleState, apply
 from agent.state_block import state_block
 from memory.ledger import Ledger
@@ -81,6 +90,21 @@ class Steps:
         event = _event(sample, "plan", None, {"decision": "failed", "reasons": ["planner"]}, "done")
         failed, _ = await self._keep(sample, number, event.model_copy(update={"error": _said(error)}))
         return failed
+
+    async def hear(self, sample: Sample, number: int, words: str) -> Sample:
+        """A person's word on a conversation that waits for one: empty approves the key frame, else it is the new wish.
+
+        Raises:
+            ValueError: the sample does not wait for a person.
+        """
+        if sample.stage != "awaiting_person":
+            raise ValueError(f"sample {sample.id!r} is at stage {sample.stage!r} and does not wait for a person")
+        tool: PersonCall = "say" if words else "approve"
+        result: dict[str, JsonValue] = {"wish": words} if words else {}
+        event = _event(sample, tool, None, result, PERSON_LEADS_TO[tool])
+        arguments: dict[str, JsonValue] = {"words": words} if words else {}
+        after, _ = await self._keep(sample, number, event.model_copy(update={"by": "person", "arguments": arguments}))
+        return after
 
     async def _act(self, tool: ToolName, state: SampleState) -> Update:
         sample, call = state["sample"], state["call"]

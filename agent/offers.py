@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
@@ -45,5 +46,9 @@ class OfferBook:
         of_clip = Counter(instruction.edit_type for instruction in self.others(sample))
         own = sample.instruction.edit_type if sample.instruction else ""
         suited = self._edit_types(sample.description.facts)
-        ordered = sorted(suited, key=lambda kind: (kind == own, of_clip[kind], self._uses[kind], kind))
+        # Ties fall by the sample's seed: samples that decide at the same moment should not all ask the same.
+        chance = random.Random(sample.seed)
+        ordered = sorted(
+            sorted(suited), key=lambda kind: (kind == own, of_clip[kind], self._uses[kind], chance.random())
+        )
         return Offers(edit_types=tuple(ordered), routes=self._routes)

@@ -26,6 +26,7 @@ ToolName = Literal[
     "accept",
     "reject",
 ]
+PersonCall = Literal["say", "approve"]
 Retried = Literal["instruction", "key_frame", "video"]
 
 CALLS: Mapping[Stage, tuple[ToolName, ...]] = {
@@ -57,6 +58,9 @@ LEADS_TO: Mapping[ToolName, tuple[Stage, ...]] = {
     "reject": ("done",),
 }
 """Where a call can lead. Besides, a call that fails stays at its stage or ends the sample."""
+
+PERSON_LEADS_TO: Mapping[PersonCall, Stage] = {"say": "described", "approve": "key_frame_judged"}
+"""Where a conversation that waits goes on."""
 
 RETRY_LEADS_TO: Mapping[Retried, Stage] = {
     "instruction": "described",
