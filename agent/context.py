@@ -51,6 +51,7 @@ def build_models(profile: Profile) -> Models:
         AssetError: a bundled weight cannot be had.
     """
     chat, planner_name = build_planner(profile.planner)
+    _check_writer(profile.writer)
     return Models(
         chat=chat,
         planner_name=planner_name,
@@ -80,6 +81,13 @@ def build_planner(component: Component) -> tuple[BaseChatModel, str]:
         return chat_model(config), config.model
 
     return _choose("planner", component, {"rules": rules, "vllm": vllm})
+
+
+def _check_writer(component: Component) -> None:
+    def catalogue() -> None:
+        _no_settings("writer", component)
+
+    _choose("writer", component, {"catalogue": catalogue})
 
 
 def build_embedder(component: Component) -> base.TextEmbedder:
