@@ -14,6 +14,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from agent.planner import Ask, Planner, default_arguments, has_free_argument
 from agent.policy import (
+    BUDGETED,
     PERSON_LEADS_TO,
     LegalCall,
     Offers,
@@ -34,7 +35,7 @@ DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
-class Act(Protocol):
+class Node(Protocol):
     """A node."""
 
     def __call__(self, state: SampleState) -> Awaitable[Update]:
@@ -77,7 +78,7 @@ class Steps:
         block = state_block(sample, state["history"], legal, self.config, self.repairs())
         return {"call": await self.planner.decide(Ask(state=block, sheet_png=await self.sheet(sample), legal=legal))}
 
-    def act(self, tool: ToolName) -> Act:
+    def act(self, tool: ToolName) -> Node:
         """The node that carries out a call of this tool."""
 
         async def act(state: SampleState) -> Update:
@@ -119,7 +120,7 @@ class Steps:
         try:
             result: ToolResult = await self.tools[tool].ainvoke({**call["arguments"], "sample": sample})
         except ToolError as error:
-            if tool in self.config.calls_per_sample:  # it has used up one of its calls, so this cannot go on for ever
+            if tool in BUDGETED:  # it has used up one of its calls, so this cannot go on for ever
                 return _event(sample, tool, call, {}, sample.stage, error)
             return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
         except PoisonInput as error:

@@ -72,6 +72,8 @@ _RETRY_NEEDS: Mapping[Retried, ToolName] = {
     "key_frame": "edit_key_frame",
     "video": "generate_video",
 }
+BUDGETED: frozenset[ToolName] = frozenset({"write_instruction", "edit_key_frame", "generate_video", "enhance_video"})
+"""The costly tools. Each has a budget, and may be called again at the same stage when it could not do as asked."""
 REJECT_REASONS = ("nothing_to_edit", "not_feasible", "poor_key_frame", "poor_video", "out_of_budget", "unsafe")
 GATES = ("safety", "visual_integrity", "distinct")
 """Hard gates: safety, integrity, duplicate."""
@@ -146,12 +148,11 @@ def legal_calls(sample: Sample, offers: Offers, config: PolicyConfig) -> tuple[L
 
 def calls_left(sample: Sample, tool: ToolName, config: PolicyConfig) -> int:
     """How often a tool may still be called for this sample; forced tools have no budget of their own."""
-    limit = config.calls_per_sample.get(tool)
-    if limit is None:
+    if tool not in BUDGETED:
         return 1
     if sample.model_seconds >= config.model_seconds_per_sample:
         return 0
-    return max(0, limit - sample.attempts.get(tool, 0))
+    return max(0, config.calls_per_sample[tool] - sample.attempts.get(tool, 0))
 
 
 def _choices(

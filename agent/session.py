@@ -10,11 +10,10 @@ from pathlib import Path
 
 import cv2
 from langchain_core.tools import BaseTool
-from langgraph.graph.state import CompiledStateGraph
 
 from agent.card import dataset_card
 from agent.context import Models
-from agent.graph import build_graph
+from agent.graph import Graph, build_graph
 from agent.ingest import ingest
 from agent.nodes import Steps
 from agent.offers import OfferBook
@@ -24,7 +23,6 @@ from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
 from agent.run_config import RunConfig
-from agent.state import SampleState
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
 from memory.artifacts import ArtifactStore
@@ -52,7 +50,6 @@ from tools.write_instruction import write_instruction
 
 ROUTES: Mapping[str, tuple[str, ...]] = {"global": ("structure",), "local": ("mask",)}
 """By scope: depth or colour of the source carries an edit of the whole picture, but fights one of a region."""
-Graph = CompiledStateGraph[SampleState, None, SampleState, SampleState]
 Listener = Callable[[Event, Sample], None]
 
 
@@ -169,7 +166,7 @@ def _wire(session: Session, models: Models, executor: Executor) -> None:
         on_event=session.hear,
         parking=lambda: session.parking,
     )
-    session.graph = build_graph(session.steps)
+    session.graph = build_graph(session.steps.decide, session.steps.act)
 
 
 def _tools(

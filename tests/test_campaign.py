@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 from agent.campaign import Campaign, Limits, Outcome
 from agent.policy import max_steps
 from agent.session import Session
-from agent.state import SampleState, fold
+from agent.state import fold
 from ditto_models import video
 from ditto_models.base import EditRequest, Frame, Mask
 from memory.dataset import read_metadata
@@ -275,32 +275,3 @@ def test_pairs_have_the_same_frames_size_and_rate(tmp_path: Path, clips: Path) -
     assert source.frames.shape == edited.frames.shape == (9, 48, 64, 3)
     assert source.fps == edited.fps == line["fps"]
     assert not np.array_equal(source.frames, edited.frames)
-
-
-def test_a_conversation_waits_for_a_person_at_its_key_frame_and_takes_their_words(tmp_path: Path, clips: Path) -> None:
-    def run_to_the_end(session: Session, sample: Sample, events: tuple[Event, ...] = ()) -> Sample:
-        state = SampleState(sample=sample, number=1, history=events)
-        ended: Sample = asyncio.run(session.graph.ainvoke(state))["sample"]
-        return ended
-
-    def talk(session: Session) -> None:
-        sample = run_to_the_end(session, Sample(id="talk", seed=1, conversation=True))
-        assert sample.stage == "awaiting_person"
-        first = sample.instruction
-        sample = asyncio.run(session.steps.hear(sample, 1, "something quite different"))
-        sample = run_to_the_end(session, sample, tuple(session.stores.ledger.events("talk")))
-        assert sample.stage == "awaiting_person"
-        assert sample.instruction != first
-        sample = asyncio.run(session.steps.hear(sample, 1, ""))
-        sample = run_to_the_end(session, sample)
-        assert sample.decision == "accepted"
-        with pytest.raises(ValueError, match="does not wait for a person"):
-            asyncio.run(session.steps.hear(sample, 1, ""))
-
-    run_fake(tmp_path / "run", clips, target=1, prepare=talk, limits=Limits(target=1, max_candidates=1))
-    events = events_of(tmp_path / "run", "talk")
-    assert [(event.tool, event.arguments) for event in events if event.by == "person"] == [
-        ("say", {"words": "something quite different"}),
-        ("approve", {}),
-    ]
-    assert fold(Sample(id="talk", seed=1, conversation=True), events).decision == "accepted"
