@@ -32,11 +32,13 @@ def render(name: str, **values: object) -> Prompt:
     return Prompt(text=_environment().get_template(f"{name}.j2").render(**values), hash=hash_of(f"{name}.j2"))
 
 
+@cache
 def hash_of(file: str) -> str:
     """The first 16 hex digits of the sha256 of a prompt file."""
     return hashlib.sha256((FOLDER / file).read_bytes()).hexdigest()[:16]
 
 
+@cache
 def hash_of_all() -> str:
     """One hash over every prompt file, for a sample's record."""
     files = sorted(path.name for path in FOLDER.iterdir() if path.suffix in {".j2", ".yaml"})

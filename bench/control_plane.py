@@ -1,0 +1,192 @@
+"""What the program itself costs a sample, models left out: python -m bench.control_plane [--samples N]
+
+Stub tools return at once; graph, policy, planner (rules), state block, fold and ledger are the real ones. The floor is
+the ledger alone: the same number of events appended by as many writers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from langchain_core.tools import BaseTool, InjectedToolArg, tool
+
+from agent.campaign import new_sample
+from agent.graph import build_graph
+from agent.nodes import Steps
+from agent.planner import Planner
+from agent.policy import Offers, PolicyConfig, ToolName, judge
+from agent.profile import load_profile
+from agent.state import SampleState
+from ditto_models.embedded.planner import RulePlanner
+from memory.ledger import Ledger
+from memory.sample import (
+    Clip,
+    Critique,
+    Description,
+    Edit,
+    Event,
+    Instruction,
+    KeyFrame,
+    Noun,
+    Provenance,
+    Sample,
+    Score,
+)
+from tools.edit_key_frame import edit_key_frame
+from tools.generate_video import generate_video
+from tools.reject import reject
+from tools.result import ToolResult
+from tools.retry import retry
+
+OFFERS = Offers(edit_types=("style", "weather"), routes={"global": ("structure",), "local": ("mask",)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Seconds of one way to do the same number of events."""
+
+    seconds: float
+    events: int
+
+
+def stub(name: str, result: Mapping[str, Noun | str | list[str]], like: BaseTool | None = None) -> BaseTool:
+    """A tool that changes a sample as the real one would, at no cost."""
+
+    @tool(name)
+    async def made(sample: Annotated[Sample, InjectedToolArg]) -> ToolResult:
+        """Return at once."""
+        return ToolResult(changes=dict(result), note="stub")
+
+    if like is None:
+        return made
+
+    async def run(**arguments: object) -> ToolResult:
+        return ToolResult(changes=dict(result), note="stub")
+
+    return like.model_copy(update={"coroutine": run})
+
+
+def stub_tools(config: PolicyConfig) -> dict[ToolName, BaseTool]:
+    """Every tool, each leading on to acceptance."""
+    clip = Clip(
+        clip_id="c",
+        uri="u",
+        sha256="0" * 64,
+        start_seconds=0,
+        end_seconds=2,
+        fps=25,
+        frames=49,
+        width=640,
+        height=360,
+        video="v",
+    )
+    good = Critique(scores={axis: Score(value=0.9, reason="good") for axis in config.thresholds})
+    made = Provenance(models={}, prompts_hash="", config_hash="", code_version="", created_at="")
+    key_frame = KeyFrame(index=24, source="s", candidates=["a"], strengths=[0.8], chosen="a")
+
+    @tool
+    async def write_instruction(edit_type: str, wish: str, sample: Annotated[Sample, InjectedToolArg]) -> ToolResult:
+        """Write at once."""
+        return ToolResult(changes={"instruction": Instruction(text="edit", edit_type=edit_type, scope="global")})
+
+    return {
+        "sample_clip": stub("sample_clip", {"clip": clip}),
+        "describe_clip": stub("describe_clip", {"description": Description(caption="", facts={}, masks="m")}),
+        "write_instruction": write_instruction,
+        "edit_key_frame": stub("edit_key_frame", {"key_frame": key_frame}, like=edit_key_frame(None, None, None)),  # type: ignore[arg-type]
+        "critique_key_frame": stub(
+            "critique_key_frame", {"key_frame_verdict": judge(good, config.key_frame_thresholds)}
+        ),
+        "generate_video": stub(
+            "generate_video",
+            {"edit": Edit(video="e", route="structure", strength=1)},
+            like=generate_video(None, None, None),  # type: ignore[arg-type]
+        ),
+        "critique_video": stub("critique_video", {"verdict": judge(good, config.thresholds)}),
+        "enhance_video": stub("enhance_video", {}),
+        "retry": retry(),
+        "accept": stub("accept", {"decision": "accepted", "provenance": made}),
+        "reject": reject(),
+    }
+
+
+async def run_samples(folder: Path, samples: int, concurrency: int) -> Measured:
+    """So many samples through the graph, so many at once."""
+    config = load_profile("embedded").policy
+    ledger, tools = Ledger(folder / "ledger.sqlite"), stub_tools(config)
+
+    async def sheet(sample: Sample) -> bytes:
+        return b""
+
+    steps = Steps(
+        tools=tools,
+        planner=Planner(RulePlanner(), "rules", tools),
+        ledger=ledger,
+        config=config,
+        offers=lambda sample: OFFERS,
+        sheet=sheet,
+        repairs=list,
+        on_event=lambda event, sample: None,
+        parking=lambda: False,
+    )
+    graph, turn = build_graph(steps.decide, steps.act), asyncio.Semaphore(concurrency)
+
+    async def one(number: int) -> None:
+        async with turn:
+            state = SampleState(sample=new_sample(0, number), number=number, history=())
+            ended = await graph.ainvoke(state)
+            assert ended["sample"].decision == "accepted"
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one(number) for number in range(1, samples + 1)))
+    seconds = time.perf_counter() - started
+    events = sum(len(ledger.events(row.sample.id)) for row in ledger.rows())
+    ledger.close()
+    return Measured(seconds=seconds, events=events)
+
+
+async def append_alone(folder: Path, like: Path, concurrency: int) -> Measured:
+    """The same events and folds, appended and nothing else."""
+    source, ledger = Ledger(like / "ledger.sqlite"), Ledger(folder / "ledger.sqlite")
+    work: list[tuple[int, Sample, list[Event]]] = [
+        (row.number, row.sample, source.events(row.sample.id)) for row in source.rows()
+    ]
+    source.close()
+    turn = asyncio.Semaphore(concurrency)
+
+    async def one(number: int, sample: Sample, events: list[Event]) -> None:
+        async with turn:
+            for event in events:
+                await ledger.append(event, sample, number)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(one(*item) for item in work))
+    seconds = time.perf_counter() - started
+    ledger.close()
+    return Measured(seconds=seconds, events=sum(len(events) for _, _, events in work))
+
+
+def main() -> None:
+    """Print milliseconds a sample and a step, the floor and the ratio to it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.control_plane", description=__doc__)
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--concurrency", type=int, default=8)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        whole = asyncio.run(run_samples(Path(first), options.samples, options.concurrency))
+        floor = asyncio.run(append_alone(Path(second), Path(first), options.concurrency))
+    for name, measured in (("graph, policy, planner, ledger", whole), ("floor: ledger alone", floor)):
+        a_sample, a_step = 1000 * measured.seconds / options.samples, 1000 * measured.seconds / measured.events
+        print(f"{name:32} {a_sample:7.2f} ms a sample  {a_step:6.2f} ms a step  ({measured.events} steps)")
+    print(f"ratio to the floor               {whole.seconds / floor.seconds:7.1f}")
+
+
+if __name__ == "__main__":
+    main()
