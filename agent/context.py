@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel, ValidationError
 
+from agent.planner import PlannerModel
 from agent.profile import Component, Profile, ProfileError, first_problem
 from ditto_models import base
 from memory.ledger import Ledger
@@ -27,8 +27,7 @@ C = TypeVar("C", bound=BaseModel)
 class Models:
     """Everything with weights, or in place of it."""
 
-    chat: BaseChatModel
-    planner_name: str
+    planner: PlannerModel
     embedder: base.TextEmbedder
     masker: base.SubjectMasker
     describer: base.ClipDescriber
@@ -40,7 +39,7 @@ class Models:
     def names(self) -> dict[str, str]:
         """What filled each slot, for a sample's record."""
         parts = ("embedder", "masker", "describer", "editor", "generator", "enhancer")
-        return {"planner": self.planner_name} | {part: getattr(self, part).name for part in parts}
+        return {"planner": self.planner.name} | {part: getattr(self, part).name for part in parts}
 
 
 def build_models(profile: Profile) -> Models:
@@ -50,11 +49,9 @@ def build_models(profile: Profile) -> Models:
         ProfileError: a kind or a setting is unknown.
         AssetError: a bundled weight cannot be had.
     """
-    chat, planner_name = build_planner(profile.planner)
     _check_writer(profile.writer)
     return Models(
-        chat=chat,
-        planner_name=planner_name,
+        planner=build_planner(profile.planner),
         embedder=build_embedder(profile.embedder),
         masker=_masker(profile.masker),
         describer=_describer(profile.describer),
@@ -65,20 +62,20 @@ def build_models(profile: Profile) -> Models:
     )
 
 
-def build_planner(component: Component) -> tuple[BaseChatModel, str]:
-    """The planner's chat model, and its name for the trace."""
+def build_planner(component: Component) -> PlannerModel:
+    """The planner of a profile."""
 
-    def rules() -> tuple[BaseChatModel, str]:
+    def rules() -> PlannerModel:
         from ditto_models.embedded.planner import RulePlanner
 
         _no_settings("planner", component)
-        return RulePlanner(), "rules"
+        return PlannerModel(chat=RulePlanner(), name="rules", is_transient=lambda error: False)
 
-    def vllm() -> tuple[BaseChatModel, str]:
-        from ditto_models.vllm import VllmConfig, chat_model
+    def vllm() -> PlannerModel:
+        from ditto_models.vllm import VllmConfig, chat_model, is_transient
 
         config = _config("planner", component, VllmConfig)
-        return chat_model(config), config.model
+        return PlannerModel(chat=chat_model(config), name=config.model, is_transient=is_transient)
 
     return _choose("planner", component, {"rules": rules, "vllm": vllm})
 

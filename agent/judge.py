@@ -53,8 +53,9 @@ def judge_files(options: argparse.Namespace) -> int:
     # Loaded late: `--help` should not wait for networks.
     from rich.console import Console
 
+    from agent.context import build_pair_critic
     from agent.pair_files import read_pair
-    from agent.pair_verdict import judge_pair
+    from agent.pair_verdict import verdict_of
     from agent.profile import load_profile
     from agent.verdict_table import print_verdict
     from ditto_models.assets import AssetError
@@ -62,7 +63,7 @@ def judge_files(options: argparse.Namespace) -> int:
     profile = load_profile("embedded")
     pair = read_pair(options, profile.clips)
     try:
-        verdict = judge_pair(pair, profile)
+        verdict = verdict_of(pair, build_pair_critic(profile), profile.policy)
     except AssetError as error:
         raise CommandError(str(error)) from error
     if options.json:

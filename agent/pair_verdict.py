@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from agent.context import build_pair_critic
-from agent.policy import judge, not_needed
-from agent.profile import Profile
+from agent.policy import PolicyConfig, judge, not_needed
 from memory.sample import Verdict
-from tools.critic.of_pair import Pair
+from tools.critic.of_pair import Pair, PairCritic
 
 
-def judge_pair(pair: Pair, profile: Profile) -> Verdict:
-    """Judge a pair as the profile's runs are judged; without a key frame, following it is not required.
-
-    Raises:
-        ProfileError: the profile's critic cannot be built.
-        AssetError: a bundled weight cannot be had.
-    """
-    critic = build_pair_critic(profile)
+def verdict_of(pair: Pair, critic: PairCritic, policy: PolicyConfig) -> Verdict:
+    """Judge a pair as a run's are judged; without a key frame, following it is not required."""
     instruction = critic.matched(pair.instruction)
     spared = not_needed(instruction.scope) if instruction else frozenset()
-    return judge(critic.judge(pair), profile.policy.thresholds, spared | _impossible(pair))
+    return judge(critic.judge(pair), policy.thresholds, spared | _impossible(pair))
 
 
 def _impossible(pair: Pair) -> frozenset[str]:

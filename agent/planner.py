@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, JsonValue, ValidationError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from agent.policy import LegalCall, ToolName
 from agent.state import Call
@@ -24,6 +25,8 @@ from prompts.library import Prompt, render
 
 MENDS = 2
 """How often an answer that is no legal call is sent back."""
+TRIES = 3
+"""How often a model is asked that cannot be reached or is busy."""
 _ANSWER_KEPT = 2000
 """Characters of a refused answer that the trace keeps."""
 
@@ -37,20 +40,38 @@ class Ask:
     legal: tuple[LegalCall, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlannerModel:
+    """A chat model that plans, its name for the trace, and which of its errors are worth another try."""
+
+    chat: BaseChatModel
+    name: str
+    is_transient: Callable[[BaseException], bool]
+
+
 class Planner:
     """One chat model that picks among the legal calls."""
 
-    def __init__(self, chat: BaseChatModel, name: str, tools: Mapping[ToolName, BaseTool]) -> None:
-        self.name = name
-        self._chat = chat
+    def __init__(self, model: PlannerModel, tools: Mapping[ToolName, BaseTool]) -> None:
+        self._model = model
         self._tools = tools
+        self._retrying = AsyncRetrying(
+            retry=retry_if_exception(model.is_transient),
+            stop=stop_after_attempt(TRIES),
+            wait=wait_random_exponential(multiplier=0.5, max=20),
+            reraise=True,
+        )
 
     async def decide(self, ask: Ask) -> Call:
-        """The call to make. An answer that is no legal call goes back twice; then policy's default is taken."""
+        """The call to make. An answer that is no legal call goes back twice; then policy's default is taken.
+
+        Raises:
+            Exception: the model's own, when it did not answer after several tries.
+        """
         started = time.perf_counter()
         system, question = render("planner_system"), render("planner_state", state=ask.state)
         messages = _opening(system, question, ask.sheet_png)
-        chat = self._chat.bind_tools(
+        chat = self._model.chat.bind_tools(
             [schema(self._tools[call.tool], call) for call in ask.legal],
             tool_choice="required",
             parallel_tool_calls=False,
@@ -59,7 +80,7 @@ class Planner:
         refusals: list[Refusal] = []
         tokens = 0
         while len(refusals) <= MENDS:
-            answer = await chat.ainvoke(messages)
+            answer: AIMessage = await self._retrying(chat.ainvoke, messages)
             tokens += answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
             found = read_call(answer, ask.legal, self._tools)
             if not isinstance(found, str):
@@ -82,7 +103,7 @@ class Planner:
             tool=found[0],
             arguments=found[1],
             by=by,
-            model=self.name,
+            model=self._model.name,
             prompt_hash=system.hash,
             tokens=tokens or None,
             seconds=time.perf_counter() - started,

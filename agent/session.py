@@ -157,7 +157,7 @@ def _wire(session: Session, models: Models, executor: Executor) -> None:
 
     session.steps = Steps(
         tools=tools,
-        planner=Planner(models.chat, models.planner_name, tools),
+        planner=Planner(models.planner, tools),
         ledger=session.stores.ledger,
         config=profile.policy,
         offers=book.offers,

@@ -18,13 +18,13 @@ from typing import Annotated
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 
 from agent.campaign import new_sample
+from agent.context import build_planner
 from agent.graph import build_graph
 from agent.nodes import Steps
 from agent.planner import Planner
 from agent.policy import Offers, PolicyConfig, ToolName, judge
-from agent.profile import load_profile
+from agent.profile import Component, load_profile
 from agent.state import SampleState
-from ditto_models.embedded.planner import RulePlanner
 from memory.ledger import Ledger
 from memory.sample import (
     Clip,
@@ -127,7 +127,7 @@ async def run_samples(folder: Path, samples: int, concurrency: int) -> Measured:
 
     steps = Steps(
         tools=tools,
-        planner=Planner(RulePlanner(), "rules", tools),
+        planner=Planner(build_planner(Component(kind="rules")), tools),
         ledger=ledger,
         config=config,
         offers=lambda sample: OFFERS,

@@ -54,3 +54,13 @@ def chat_model(config: VllmConfig) -> BaseChatModel:
         max_retries=config.max_retries,
         use_responses_api=False,
     )
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed later: no connection, a time-out, a server that is busy or broke.
+
+    A request that the server refuses as it is (400, 404, ...) is not.
+    """
+    from openai import APIConnectionError, InternalServerError, RateLimitError
+
+    return isinstance(error, APIConnectionError | InternalServerError | RateLimitError)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from langchain_core.language_models import BaseChatModel
 
 from agent.campaign import Campaign, Limits, Outcome
 from agent.context import Models
+from agent.planner import PlannerModel
 from agent.profile import Profile, load_profile
 from agent.run_config import RunConfig
 from agent.session import Session, open_session
@@ -75,13 +75,12 @@ def fake_profile(*overrides: str) -> Profile:
 
 def fake_models(
     profile: Profile,
-    chat: BaseChatModel | None = None,
+    planner: PlannerModel | None = None,
     values: Values = lambda sample: {},
     editor: base.KeyFrameEditor | None = None,
 ) -> Models:
     return Models(
-        chat=chat or RulePlanner(),
-        planner_name="test-planner",
+        planner=planner or PlannerModel(chat=RulePlanner(), name="rules", is_transient=lambda error: False),
         embedder=fakes.FakeEmbedder(),
         masker=fakes.FakeMasker(),
         describer=fakes.FakeDescriber(FACTS),

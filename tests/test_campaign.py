@@ -12,6 +12,7 @@ import pytest
 from langchain_core.messages import AIMessage
 
 from agent.campaign import Campaign, Limits, Outcome
+from agent.planner import PlannerModel
 from agent.policy import max_steps
 from agent.session import Session
 from agent.state import fold
@@ -23,7 +24,7 @@ from memory.ledger import Ledger
 from memory.sample import Event, Sample
 from tests import fakes
 from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
-from tests.fakes import FakeEditor, ScriptedPlanner, random_arguments, tool_call
+from tests.fakes import Answer, FakeEditor, ScriptedPlanner, random_arguments, tool_call
 
 
 @pytest.fixture
@@ -168,15 +169,24 @@ def test_a_clip_that_turns_unreadable_quarantines_its_sample(tmp_path: Path, cli
     assert sorted(str(sample.decision) for sample in decided) == ["accepted"] * 3 + ["quarantined"]
 
 
-def test_a_planner_that_does_not_answer_fails_the_sample(tmp_path: Path, clips: Path) -> None:
+def scripted(answer: Answer) -> PlannerModel:
+    chat = ScriptedPlanner(answer=answer)
+    return PlannerModel(chat=chat, name="scripted", is_transient=lambda error: isinstance(error, ConnectionError))
+
+
+def test_a_planner_that_does_not_answer_is_asked_again_then_fails_the_sample(tmp_path: Path, clips: Path) -> None:
+    asked: list[str] = []
+
     def unreachable(state: dict[str, Any], tools: list[dict[str, Any]]) -> AIMessage:
+        asked.append(state["stage"])
         raise ConnectionError("no planner")
 
     profile = fake_profile()
-    models = fake_models(profile, chat=ScriptedPlanner(answer=unreachable))
+    models = fake_models(profile, planner=scripted(unreachable))
     limits = Limits(target=1, max_candidates=1)
     _, [sample] = run_fake(tmp_path / "run", clips, target=1, profile=profile, models=models, limits=limits)
     assert (sample.decision, sample.reasons) == ("failed", ["planner"])
+    assert asked == ["described"] * 3
     assert events_of(tmp_path / "run", sample.id)[-1].error == "ConnectionError: no planner"
 
 
@@ -185,7 +195,7 @@ def test_answers_that_are_no_legal_calls_are_mended_or_replaced_and_told(tmp_pat
         return AIMessage("I would rather accept it.") if state["stage"] == "described" else tool_call("accept")
 
     profile = fake_profile()
-    models = fake_models(profile, chat=ScriptedPlanner(answer=nonsense))
+    models = fake_models(profile, planner=scripted(nonsense))
     _, [sample] = run_fake(tmp_path / "run", clips, target=1, profile=profile, models=models)
     assert sample.decision == "accepted"
     assert sample.planner_fallbacks == 3
@@ -208,7 +218,7 @@ def test_random_planners_always_end_and_never_accept_what_failed(tmp_path: Path,
         return {"edit_applied": luck.uniform(0.3, 1), "safety": luck.choice([0.9, 0.9, 0.1])}
 
     profile = fake_profile("edits_per_clip=20")
-    models = fake_models(profile, chat=ScriptedPlanner(answer=anything), values=mixed)
+    models = fake_models(profile, planner=scripted(anything), values=mixed)
     limits = Limits(target=1000, max_candidates=40)
     _, decided = run_fake(tmp_path / "run", clips, target=1000, profile=profile, models=models, limits=limits)
     assert len(decided) == 40

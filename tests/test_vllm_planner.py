@@ -1,6 +1,5 @@
 """A real vLLM server with a tiny random vision-language model leads samples through the real graph, on a real clip."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,9 @@ def test_a_vision_language_model_leads_samples_through_the_graph(tmp_path: Path,
     component = Component.model_validate(
         {"kind": "vllm", "base_url": vllm_server.base_url, "model": vllm_server.model, "temperature": 1.0}
     )
-    chat, name = build_planner(component)
+    planner = build_planner(component)
     profile = fake_profile("edits_per_clip=4")
-    models = replace(fake_models(profile, chat=chat), planner_name=name)
+    models = fake_models(profile, planner)
     limits = Limits(target=100, max_candidates=6)
     run = tmp_path / "run"
     outcome, decided = run_fake(
@@ -37,5 +36,5 @@ def test_a_vision_language_model_leads_samples_through_the_graph(tmp_path: Path,
     led = [event for event in events if event.by == "planner"]
     assert len(led) >= len(decided)
     assert all(event.tokens and event.prompt_hash for event in led)
-    assert {event.model for event in led if event.tool == "reject"} <= {name}
+    assert {event.model for event in led if event.tool == "reject"} <= {planner.name}
     assert sum(event.fallback for event in events) <= len(led) * 0.05
