@@ -1,10 +1,6 @@
 """Judging any pair: what is no pair, what cannot be measured, what is required; on a real edit, and on it broken."""
 
-import contextlib
-import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.judge import main
 from agent.pair_verdict import verdict_of
 from agent.policy import GATES
 from agent.profile import load_profile
 from ditto_models import assets, video
 from ditto_models.base import EditRequest, Frame, Frames, Masks
+from tests import commands
+from tests.commands import call, line_of, run_command
 from tests.fakes import FakeMasker, FakeSafety
 from tools.catalogue import Catalogue
 from tools.critic.of_pair import Pair, PairCritic
 
-ROOT = Path(__file__).parent.parent
 AXES = {
     "edit_applied",
     "key_frame_followed",
@@ -50,7 +46,8 @@ def moving(frames: int = 10, height: int = 96, width: int = 128) -> Frames:
 
 def nightly(frames: Frames) -> Frames:
     """Darker and bluer."""
-    return (frames * np.array([0.45, 0.5, 0.75])).astype(np.uint8)
+    dark: Frames = (frames * np.array([0.45, 0.5, 0.75])).astype(np.uint8)
+    return dark
 
 
 class CountingMasker(FakeMasker):
@@ -161,20 +158,8 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def judge(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    """The command, in this process."""
-    out, error = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        code = main([str(argument) for argument in arguments])
-    return subprocess.CompletedProcess("agent.judge", code, out.getvalue(), error.getvalue())
-
-
 def problem_of(*arguments: object) -> str:
-    done = judge(*arguments, "--instruction", GLOBAL)
-    assert (done.returncode, done.stdout) == (2, "")
-    [line] = done.stderr.splitlines()
-    assert line.startswith("error: ")
-    return line
+    return line_of(commands.problem_of("agent.judge", *arguments, "--instruction", GLOBAL))
 
 
 @pytest.mark.parametrize(
@@ -219,8 +204,7 @@ def test_a_key_frame_that_is_none_of_the_pair_is_refused(source: Path) -> None:
 
 
 def test_the_help_states_what_is_not_required() -> None:
-    command = [sys.executable, "-m", "agent.judge", "--help"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = run_command("agent.judge", "--help").stdout
     assert "not required without --key-frame" in " ".join(said.split())
 
 
@@ -262,7 +246,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def judged(folder: Path, edited: Path, *options: object, instruction: str = REAL) -> dict[str, Any]:
-    done = judge(folder / "source.mp4", edited, "--instruction", instruction, "--json", *options)
+    done = call("agent.judge", folder / "source.mp4", edited, "--instruction", instruction, "--json", *options)
     assert (done.returncode, done.stderr) == (0, "")
     found: dict[str, Any] = json.loads(done.stdout)
     assert set(found) == {"decision", "reasons", "scores"}
@@ -308,9 +292,7 @@ def test_a_real_edit_under_other_words_is_not_accepted(real: Path) -> None:
 
 @pytest.mark.slow
 def test_people_read_a_table(real: Path) -> None:
-    arguments = (real / "source.mp4", real / "edited.mp4", "--instruction", REAL)
-    command = [sys.executable, "-m", "agent.judge", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = run_command("agent.judge", real / "source.mp4", real / "edited.mp4", "--instruction", REAL)
     assert done.stderr == ""
     assert "pair: accepted by rule all_passed" in done.stdout
     assert all(axis in done.stdout for axis in AXES)

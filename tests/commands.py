@@ -1,0 +1,42 @@
+"""Calls of the commands, as processes or in this one, and what a refusal must look like."""
+
+import contextlib
+import importlib
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_command(module: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+
+
+def call(module: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """As `run_command`, in this process."""
+    out, error = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        try:
+            code = importlib.import_module(module).main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(module, code, out.getvalue(), error.getvalue())
+
+
+def problem_of(module: str, *arguments: object) -> str:
+    """The error of a command that must refuse: exit code 2, one line, nothing else said."""
+    done = call(module, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def line_of(error: str) -> str:
+    """The one line of an error that argparse did not find."""
+    [line] = error.splitlines()
+    assert line.startswith("error: ")
+    return line
