@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 from langchain_core.runnables import RunnableConfig
 
 from agent.nodes import Parked, is_of_sample
+from agent.orders import carry_out
 from agent.policy import max_steps
 from agent.session import Session
 from agent.state import fold
@@ -66,6 +67,7 @@ class Campaign:
         self._begun_at = time.monotonic()
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._dataset_turn = asyncio.Lock()
         counts = session.stores.ledger.counts()
         self._accepted = counts.get("accepted", 0)
         self._candidates = sum(counts.values())
@@ -89,6 +91,7 @@ class Campaign:
                 return outcome or "clips used up"
             done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             await self._collect(done)
+            await self._take_orders()
 
     def stop(self) -> None:
         """Let running steps end and begin nothing more; asked a second time, drop them."""
@@ -96,6 +99,12 @@ class Campaign:
             for task in self._tasks:
                 task.cancel()
         self._stopping = self._session.parking = True
+
+    async def _take_orders(self) -> None:
+        """What people asked for meanwhile; the dataset must be nobody else's while it is rewritten."""
+        if self._session.stores.ledger.open_commands():
+            async with self._dataset_turn:
+                self._accepted += await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
 
     async def _collect(self, done: set[asyncio.Task[None]]) -> None:
         for task in done:
@@ -166,7 +175,8 @@ class Campaign:
             row = session.stores.ledger.row(sample.id)
             if row is None or row.ordinal is None:
                 raise RuntimeError(f"sample {sample.id!r} is accepted but has no place in the ledger; it is damaged")
-            await asyncio.to_thread(session.stores.dataset.add, Pair(ordinal=row.ordinal, sample=sample))
+            async with self._dataset_turn:
+                await asyncio.to_thread(session.stores.dataset.add, Pair(ordinal=row.ordinal, sample=sample))
         elif sample.decision is not None:
             await session.stores.memory.release(sample.id)
         self._reporter.ended(sample)

@@ -1,6 +1,7 @@
 """Why a sample was kept or dropped: the list of a run's samples, and the timeline of one.
 
-python -m agent.inspect RUN [SAMPLE] [--decision D] [--reason R] [--json]
+python -m agent.inspect RUN [SAMPLE] [--decision D] [--reason R] [--sheet PNG] [--json]
+python -m agent.inspect RUN SAMPLE --override accept|reject --note T
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -21,6 +23,9 @@ from agent.state import fold
 from agent.verdict_table import print_verdict
 from memory.ledger import Ledger, Row
 from memory.sample import Event, Sample
+
+if TYPE_CHECKING:
+    from tools.media import Media
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--decision", help="only samples with this decision, e.g. rejected; pending are those under way"
     )
     parser.add_argument("--reason", help="only samples with this reason, e.g. temporal_steadiness")
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="with SAMPLE: write its contact sheet to this file")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="PNG", help="write the contact sheet of what is shown to this file"
+    )
+    parser.add_argument("--override", choices=("accept", "reject"), help="with SAMPLE: move it into the dataset or out")
+    parser.add_argument("--note", metavar="T", help="with --override: why")
     parser.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
     return command(lambda: inspect(options))
@@ -45,6 +54,13 @@ def inspect(options: argparse.Namespace) -> int:
     path = options.run / "ledger.sqlite"
     if not path.is_file():
         raise CommandError(f"{str(options.run)!r} is not a run: it has no ledger.sqlite; give the --out of agent.run")
+    if options.override and not (options.sample and options.note):
+        raise CommandError("--override needs a SAMPLE and a --note that says why")
+    if options.override:
+        from agent.override import override_sample
+
+        print(override_sample(options.run, options.sample, options.override, options.note))
+        return 0
     ledger = Ledger(path)
     try:
         if options.sample is None:
@@ -56,6 +72,10 @@ def inspect(options: argparse.Namespace) -> int:
 
 def _list(ledger: Ledger, options: argparse.Namespace) -> int:
     rows = [row for row in ledger.rows() if _matches(row.sample, options.decision, options.reason)]
+    if options.sheet:
+        from tools.sample_sheet import pairs_sheet
+
+        options.sheet.write_bytes(pairs_sheet([row.sample for row in rows], _media(options.run)))
     if options.json:
         print(json.dumps(list_json(ledger, rows), indent=1))
     else:
@@ -73,7 +93,9 @@ def _one(ledger: Ledger, options: argparse.Namespace) -> int:
     new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
     sample = fold(new, events)
     if options.sheet:
-        _write_sheet(options.run, sample, options.sheet)
+        from tools.sample_sheet import sample_sheet
+
+        options.sheet.write_bytes(sample_sheet(sample, _media(options.run)))
     if options.json:
         print(json.dumps(sample_json(sample, events), indent=1))
     else:
@@ -170,12 +192,11 @@ def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
             print_verdict(console, name, verdict)
 
 
-def _write_sheet(run: Path, sample: Sample, path: Path) -> None:
+def _media(run: Path) -> Media:
     from memory.artifacts import ArtifactStore
     from tools.media import Media
-    from tools.sample_sheet import sample_sheet
 
-    path.write_bytes(sample_sheet(sample, Media(ArtifactStore(run / "artifacts"))))
+    return Media(ArtifactStore(run / "artifacts"))
 
 
 if __name__ == "__main__":

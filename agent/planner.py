@@ -80,7 +80,7 @@ class Planner:
         refusals: list[Refusal] = []
         tokens = 0
         while len(refusals) <= MENDS:
-            answer: AIMessage = await self._retrying(chat.ainvoke, messages)
+            answer: AIMessage = await self._retrying.copy()(chat.ainvoke, messages)
             tokens += answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
             found = read_call(answer, ask.legal, self._tools)
             if not isinstance(found, str):

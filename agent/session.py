@@ -17,20 +17,18 @@ from agent.graph import Graph, build_graph
 from agent.ingest import ingest
 from agent.nodes import Steps
 from agent.offers import OfferBook
+from agent.orders import carry_out
 from agent.planner import Planner
 from agent.policy import ToolName, judge, not_needed
 from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
 from agent.run_config import RunConfig
+from agent.stores import Stores, open_stores, reconcile
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
-from memory.artifacts import ArtifactStore
-from memory.dataset import DatasetWriter, Pair
-from memory.instructions import InstructionMemory
-from memory.ledger import Ledger
 from memory.owner import Owner
-from memory.sample import Critique, Event, Sample, Verdict
+from memory.sample import Critique, Event, Provenance, Sample, Verdict
 from tools.accept import accept
 from tools.catalogue import Catalogue
 from tools.catalogue_writer import propose_from
@@ -41,7 +39,6 @@ from tools.describe_clip import describe_clip
 from tools.edit_key_frame import edit_key_frame
 from tools.enhance_video import enhance_video
 from tools.generate_video import generate_video
-from tools.media import Media
 from tools.reject import reject
 from tools.retry import retry
 from tools.sample_clip import sample_clip
@@ -51,16 +48,6 @@ from tools.write_instruction import write_instruction
 ROUTES: Mapping[str, tuple[str, ...]] = {"global": ("structure",), "local": ("mask",)}
 """By scope: depth or colour of the source carries an edit of the whole picture, but fights one of a region."""
 Listener = Callable[[Event, Sample], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stores:
-    """Where a run keeps things."""
-
-    ledger: Ledger
-    media: Media
-    memory: InstructionMemory
-    dataset: DatasetWriter
 
 
 @dataclass(kw_only=True)
@@ -106,7 +93,7 @@ def open_session(
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // workers))
     with ExitStack() as stack:
         stack.enter_context(Owner(run))
-        stores = _open_stores(run, config.profile, models, stack)
+        stores = stack.enter_context(open_stores(run, config.profile, models.embedder))
         executor = InProcessExecutor(workers)
         stack.callback(executor.close)
         ledger, profile = stores.ledger, config.profile
@@ -119,28 +106,9 @@ def open_session(
             repairs=Repairs(row.sample for row in ledger.rows("decision = 'accepted'")),
         )
         _wire(session, models, executor)
-        _reconcile(session)
+        carry_out(stores, config)
+        reconcile(stores, config)
         yield session
-
-
-def _open_stores(run: Path, profile: Profile, models: Models, stack: ExitStack) -> Stores:
-    artifacts = ArtifactStore(run / "artifacts")
-    artifacts.clear_temporary()
-    ledger = Ledger(run / "ledger.sqlite")
-    stack.callback(ledger.close)
-    memory = InstructionMemory(run / "memory", models.embedder.embed, profile.memory.similarity_limit)
-    stack.callback(memory.close)
-    dataset = DatasetWriter(run / "dataset", artifacts, profile.policy.thresholds)
-    return Stores(ledger=ledger, media=Media(artifacts), memory=memory, dataset=dataset)
-
-
-def _reconcile(session: Session) -> None:
-    """Make dataset and instruction memory say what the ledger says."""
-    stores, rows = session.stores, list(session.stores.ledger.rows("decision IS NULL OR decision = 'accepted'"))
-    stores.memory.reconcile({row.sample.id: row.sample.instruction for row in rows if row.sample.instruction})
-    pairs = [Pair(ordinal=row.ordinal, sample=row.sample) for row in rows if row.ordinal and row.sample.decision]
-    card = dataset_card((pair.sample for pair in pairs), session.config)
-    stores.dataset.reconcile(pairs, card)
 
 
 def _wire(session: Session, models: Models, executor: Executor) -> None:
@@ -175,6 +143,9 @@ def _tools(
     stores, media, policy = session.stores, session.stores.media, session.profile.policy
     critic = models.critic(media, stores.ledger)
 
+    def made_by() -> Provenance:
+        return provenance(models.names() | {"critic": critic.name}, session.profile.hash)
+
     def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
         return judge(critique, policy.key_frame_thresholds, not_needed(_scope(sample)))
 
@@ -182,7 +153,7 @@ def _tools(
         return judge(critique, policy.thresholds, not_needed(_scope(sample)))
 
     return {
-        "sample_clip": sample_clip(session.clips, media, executor),
+        "sample_clip": sample_clip(session.clips, media, executor, made_by),
         "describe_clip": describe_clip(models.describer, models.masker, media, executor),
         "write_instruction": write_instruction(
             propose_from(catalogue, book.others, models.embedder.embed), stores.memory, "catalogue"
@@ -193,7 +164,7 @@ def _tools(
         "critique_video": critique_video(critic.judge_video, of_video, critic.name, executor),
         "enhance_video": enhance_video(models.enhancer, media, executor),
         "retry": retry(),
-        "accept": accept(lambda: provenance(models.names() | {"critic": critic.name}, session.profile.hash)),
+        "accept": accept(made_by),
         "reject": reject(),
     }
 

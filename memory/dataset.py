@@ -131,10 +131,12 @@ class DatasetWriter:
         self._axes = tuple(axes)
 
     def add(self, pair: Pair) -> None:
-        """Append one accepted pair: files first, then its line."""
+        """Append one accepted pair: files first, then its line. A pair that is there already is left as it is."""
         self._place_files(pair)
-        line = record_of(pair.sample, self._axes).model_dump_json()
-        _append(self.root / pair.shard / "metadata.jsonl", line + "\n")
+        metadata = self.root / pair.shard / "metadata.jsonl"
+        if metadata.exists() and f'{{"id":"{pair.sample.id}",' in metadata.read_text(encoding="utf-8"):
+            return
+        _append(metadata, record_of(pair.sample, self._axes).model_dump_json() + "\n")
         rows = self.root / "diffsynth.csv"
         _append(rows, ("" if rows.exists() else _csv_line(_CSV_COLUMNS)) + _csv_line(self._csv_row(pair)))
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
     from chromadb.api.types import Where
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts to unit vectors, ND."""
+
+class Embedder(Protocol):
+    """Turns texts into unit vectors, ND; its name says which vectors may be compared."""
+
+    name: str
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One unit vector a text."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +64,10 @@ def normalise(text: str) -> str:
 class InstructionMemory:
     """Reservations by sample. An instruction stays while its sample lives or was accepted."""
 
-    def __init__(self, folder: Path, embed: Embed, similarity_limit: float) -> None:
+    def __init__(self, folder: Path, embedder: Embedder, similarity_limit: float) -> None:
         self._folder = folder
-        self._embed = embed
+        self._embed = embedder.embed
+        self._suffix = hashlib.sha256(embedder.name.encode()).hexdigest()[:8]
         self._limit = similarity_limit
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="memory")
         self._collections: dict[str, Collection] = {}
@@ -105,7 +113,7 @@ class InstructionMemory:
     def _collection(self, edit_type: str) -> Collection:
         if edit_type not in self._collections:
             self._collections[edit_type] = self._client.get_or_create_collection(
-                f"instructions-{edit_type}",
+                f"{edit_type}-{self._suffix}",
                 embedding_function=None,
                 configuration={"hnsw": {"space": "cosine", "ef_search": 100}},
             )
@@ -153,6 +161,9 @@ class InstructionMemory:
         missing = dict(held)
         self._held = {sample_id: instruction.edit_type for sample_id, instruction in held.items()}
         for collection in self._client.list_collections():
+            if not collection.name.endswith(self._suffix):  # vectors of another embedder
+                self._client.delete_collection(collection.name)
+                continue
             records = collection.get(include=["documents", "metadatas"])
             rows = zip(records["ids"], records["documents"] or [], records["metadatas"] or [], strict=True)
             for key, text, metadata in rows:

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS clips (number INTEGER PRIMARY KEY AUTOINCREMENT, id T
     payload TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS clips_by_uri ON clips (uri);
 CREATE TABLE IF NOT EXISTS commands (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT);
+    number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT, outcome TEXT);
 """
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
@@ -119,10 +119,12 @@ class Ledger:
                 "INSERT INTO commands (at, payload) VALUES (?, ?)", (now(), _JSON.dump_json(payload).decode())
             )
 
-    def finish_command(self, number: int) -> None:
-        """Mark an order as carried out."""
+    def finish_command(self, number: int, outcome: str) -> None:
+        """Mark an order as dealt with, and say how."""
         with closing(self._connect()) as connection, connection:
-            connection.execute("UPDATE commands SET done_at = ? WHERE number = ?", (now(), number))
+            connection.execute(
+                "UPDATE commands SET done_at = ?, outcome = ? WHERE number = ?", (now(), outcome, number)
+            )
 
     # reading
 

@@ -269,7 +269,7 @@ def test_the_memory_forgets_what_was_dropped_and_keeps_what_was_accepted(tmp_pat
     models = fake_models(profile, values=first_fails)
     limits = Limits(target=3, max_candidates=4, concurrency=1)
     _, decided = run_fake(tmp_path / "run", clips, target=3, profile=profile, models=models, limits=limits)
-    with closing(InstructionMemory(tmp_path / "run" / "memory", fakes.FakeEmbedder().embed, 0.9)) as memory:
+    with closing(InstructionMemory(tmp_path / "run" / "memory", fakes.FakeEmbedder(), 0.9)) as memory:
         edits = [sample.instruction for sample in decided if sample.instruction]
         kept = {found.text for edit in edits for found in asyncio.run(memory.nearest(edit.edit_type, edit.text, 9))}
     accepted = [sample.instruction.text for sample in decided if sample.decision == "accepted" and sample.instruction]

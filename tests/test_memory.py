@@ -96,7 +96,7 @@ def test_commands_wait_for_the_owner_and_are_done_once(tmp_path: Path) -> None:
     ledger.add_command({"kind": "override", "sample": "a"})
     [(number, payload)] = ledger.open_commands()
     assert payload == {"kind": "override", "sample": "a"}
-    ledger.finish_command(number)
+    ledger.finish_command(number, "done")
     assert ledger.open_commands() == []
     ledger.close()
 
@@ -130,7 +130,7 @@ def test_only_references_lead_to_files(tmp_path: Path, reference: str) -> None:
 
 @pytest.fixture
 def memory(tmp_path: Path) -> InstructionMemory:
-    return InstructionMemory(tmp_path / "memory", FakeEmbedder().embed, similarity_limit=0.95)
+    return InstructionMemory(tmp_path / "memory", FakeEmbedder(), similarity_limit=0.95)
 
 
 async def test_exact_and_near_repeats_are_refused(memory: InstructionMemory) -> None:
@@ -154,15 +154,15 @@ async def test_of_many_at_once_one_gets_the_instruction(memory: InstructionMemor
 
 
 async def test_a_reservation_is_replaced_released_and_survives_a_restart(tmp_path: Path) -> None:
-    folder, embed = tmp_path / "memory", FakeEmbedder().embed
-    memory = InstructionMemory(folder, embed, 0.95)
+    folder, embedder = tmp_path / "memory", FakeEmbedder()
+    memory = InstructionMemory(folder, embedder, 0.95)
     await memory.reserve("a", instruction("Let it rain"))
     await memory.reserve("a", instruction("Paint it in watercolour", "style"))
     assert await memory.nearest("weather", "Let it rain", 3) == []
     await memory.reserve("b", instruction("Let it rain"))
     await memory.release("b")
     memory.close()
-    memory = InstructionMemory(folder, embed, 0.95)
+    memory = InstructionMemory(folder, embedder, 0.95)
     # The ledger says that c holds an instruction which the memory never heard of, and that a holds none.
     memory.reconcile({"c": instruction("Let it snow")})
     assert [found.text for found in await memory.nearest("weather", "Let it snow", 3)] == ["Let it snow"]

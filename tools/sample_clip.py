@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 
 from ditto_models import video
 from ditto_models.executors.base import Executor
-from memory.sample import Clip, Sample
+from memory.sample import Clip, Provenance, Sample
 from tools.clip_table import ClipTable
 from tools.media import Media
 from tools.result import PoisonInput, ToolResult
 
 
-def sample_clip(table: ClipTable, media: Media, executor: Executor) -> BaseTool:
-    """The tool over a clip table."""
+def sample_clip(table: ClipTable, media: Media, executor: Executor, provenance: Callable[[], Provenance]) -> BaseTool:
+    """The tool over a clip table; it also records what is about to make the sample."""
 
     def cut(clip: Clip) -> str:
         window = video.read_window(clip.uri, clip.start_seconds, clip.end_seconds, clip.frames, clip.width, clip.height)
@@ -37,6 +38,6 @@ def sample_clip(table: ClipTable, media: Media, executor: Executor) -> BaseTool:
             raise PoisonInput(str(error)) from error
         drawn = clip.model_copy(update={"video": cut_clip.value})
         note = f"{clip.frames} frames of {clip.width}x{clip.height} from {clip.start_seconds:.2f} s of {clip.uri}"
-        return ToolResult(changes={"clip": drawn}, note=note)
+        return ToolResult(changes={"clip": drawn, "provenance": provenance()}, note=note)
 
     return sample_clip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ditto_models.base import Frame, Frames
@@ -31,3 +33,14 @@ def sample_sheet(sample: Sample, media: Media) -> bytes:
 def _spread(frames: Frames) -> list[Frame]:
     places = np.linspace(0, len(frames) - 1, COLUMNS).round().astype(int)
     return [frames[place] for place in places]
+
+
+def pairs_sheet(samples: Sequence[Sample], media: Media) -> bytes:
+    """A PNG of several samples that have an edited video: for each a row of the source and one of the edit."""
+    rows: list[tuple[str, list[Frame]]] = []
+    for sample in samples:
+        if sample.clip and sample.edit and sample.instruction:
+            why = f" ({', '.join(sample.reasons)})" if sample.reasons else ""
+            rows.append((f"{sample.id} {sample.decision}{why}", _spread(media.frames(sample.clip.video))))
+            rows.append((sample.instruction.text, _spread(media.frames(sample.edit.video))))
+    return png(contact_sheet(rows, WIDTH))

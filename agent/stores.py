@@ -1,0 +1,49 @@
+"""A run's stores: opened together, and what follows the ledger made to say what the ledger says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.card import dataset_card
+from agent.profile import Profile
+from agent.run_config import RunConfig
+from ditto_models.base import TextEmbedder
+from memory.artifacts import ArtifactStore
+from memory.dataset import DatasetWriter, Pair
+from memory.instructions import InstructionMemory
+from memory.ledger import Ledger
+from tools.media import Media
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """Where a run keeps things."""
+
+    ledger: Ledger
+    media: Media
+    memory: InstructionMemory
+    dataset: DatasetWriter
+
+
+@contextmanager
+def open_stores(run: Path, profile: Profile, embedder: TextEmbedder) -> Iterator[Stores]:
+    """The stores while the block lasts; only for the run's owner."""
+    artifacts = ArtifactStore(run / "artifacts")
+    artifacts.clear_temporary()
+    with (
+        closing(Ledger(run / "ledger.sqlite")) as ledger,
+        closing(InstructionMemory(run / "memory", embedder, profile.memory.similarity_limit)) as memory,
+    ):
+        dataset = DatasetWriter(run / "dataset", artifacts, profile.policy.thresholds)
+        yield Stores(ledger=ledger, media=Media(artifacts), memory=memory, dataset=dataset)
+
+
+def reconcile(stores: Stores, config: RunConfig) -> None:
+    """Make dataset and instruction memory say what the ledger says. Only shards that differ are rewritten."""
+    rows = list(stores.ledger.rows("decision IS NULL OR decision = 'accepted'"))
+    stores.memory.reconcile({row.sample.id: row.sample.instruction for row in rows if row.sample.instruction})
+    pairs = [Pair(ordinal=row.ordinal, sample=row.sample) for row in rows if row.ordinal and row.sample.decision]
+    stores.dataset.reconcile(pairs, dataset_card((pair.sample for pair in pairs), config))
