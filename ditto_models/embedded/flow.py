@@ -19,6 +19,12 @@ from ditto_models.base import Frame, Frames
 
 Flow = NDArray[np.float32]
 """Motion between two frames, HW2 float32 (x, y) in pixels."""
+PLAIN_LEVELS = 2.0
+"""Gradient, in grey levels a pixel, of a surface that is half plain."""
+REACH_SHARE = 1 / 32
+"""How far the flow of edges reaches into plain surfaces, as a share of the width."""
+Grey = NDArray[np.uint8]
+"""HW uint8."""
 Weights = NDArray[np.float32]
 """One number a pixel, HW float32 in 0..1."""
 
@@ -61,7 +67,7 @@ def measure_flow(frames: Frames, config: FlowConfig | None = None) -> ClipFlow:
     engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     to_next, to_previous, trust_next, trust_previous = [], [], [], []
     for now, after in pairwise(grey):
-        forward, backward = _calc(engine, now, after), _calc(engine, after, now)
+        forward, backward = _both_ways(engine, now, after, config)
         to_next.append(forward)
         to_previous.append(backward)
         trust_next.append(trust(now, after, forward, backward, config))
@@ -75,7 +81,34 @@ def measure_flow(frames: Frames, config: FlowConfig | None = None) -> ClipFlow:
     )
 
 
-def reduced_grey(frame: Frame, max_width: int) -> NDArray[np.uint8]:
+def _both_ways(engine: cv2.DISOpticalFlow, now: Grey, after: Grey, config: FlowConfig) -> tuple[Flow, Flow]:
+    """Flow there and back, with what plain surfaces leave open filled from round them."""
+    forward, backward = _calc(engine, now, after), _calc(engine, after, now)
+    forward_trust = trust(now, after, forward, backward, config)
+    backward_trust = trust(after, now, backward, forward, config)
+    return settled(forward, forward_trust, now), settled(backward, backward_trust, after)
+
+
+def settled(flow: Flow, trusted: Weights, grey: Grey) -> Flow:
+    """Flow of plain surfaces is guesswork of the noise: there it gives way to the flow of edges round them."""
+    sure = textured(grey)
+    weight = (sure * trusted + 1e-3)[..., None]
+    height, width = grey.shape
+    small = (max(1, width // 4), max(1, height // 4))
+    spread = cv2.resize(np.dstack([flow * weight, weight]), small, interpolation=cv2.INTER_AREA)
+    spread = cv2.resize(cv2.GaussianBlur(spread, (0, 0), max(0.5, small[0] * REACH_SHARE)), (width, height))
+    around = spread[..., :2] / spread[..., 2:]
+    return np.asarray(around + sure[..., None] * (flow - around), dtype=np.float32)
+
+
+def textured(grey: Grey) -> Weights:
+    """How much there is to hold on to: 0 on a plain surface, near 1 at edges and in texture."""
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1)))
+    energy = cv2.blur(across * across + down * down, (9, 9))
+    return np.asarray(energy / (energy + PLAIN_LEVELS**2), dtype=np.float32)
+
+
+def reduced_grey(frame: Frame, max_width: int) -> Grey:
     """The frame in grey at no more than this width, HW uint8."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     height, width = grey.shape
@@ -85,9 +118,7 @@ def reduced_grey(frame: Frame, max_width: int) -> NDArray[np.uint8]:
     return np.asarray(grey, dtype=np.uint8)
 
 
-def trust(
-    here: NDArray[np.uint8], there: NDArray[np.uint8], flow: Flow, flow_back: Flow, config: FlowConfig
-) -> Weights:
+def trust(here: Grey, there: Grey, flow: Flow, flow_back: Flow, config: FlowConfig) -> Weights:
     """How far a vector may be trusted: the way there and back meets, the pixels match, and it stays in the picture."""
     target = positions(flow)
     returned = sample(flow_back, target)
@@ -96,7 +127,7 @@ def trust(
     return np.asarray(np.exp(-miss_pixels2) * matched(here, there, target, config), dtype=np.float32)
 
 
-def matched(here: NDArray[np.uint8], there: NDArray[np.uint8], target: Flow, config: FlowConfig) -> Weights:
+def matched(here: Grey, there: Grey, target: Flow, config: FlowConfig) -> Weights:
     """How well grey pixels match those at `target` positions in the other frame; 0 outside it."""
     error = cv2.blur(cv2.absdiff(here, sample(there, target)), (3, 3)).astype(np.float32) / config.photometric_levels
     height, width = here.shape
@@ -139,5 +170,5 @@ def enlarged(weights: Weights, height: int, width: int) -> Weights:
     return np.asarray(cv2.resize(weights, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
 
 
-def _calc(engine: cv2.DISOpticalFlow, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> Flow:
+def _calc(engine: cv2.DISOpticalFlow, here: Grey, there: Grey) -> Flow:
     return np.asarray(engine.calc(here, there, None), dtype=np.float32)  # type: ignore[call-overload]

@@ -7,19 +7,21 @@ import numpy as np
 
 from ditto_models.base import Frame
 from ditto_models.metrics.colour_follow import colour_follow
+from ditto_models.metrics.detail_follow import detail_miss
 from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
 
 NOT_SEEN = 2.0
 """CIE units or levels added below the line, so that a faint edit is not judged by coding noise."""
-MEAN_MISS = Scale(good=0.15, border=0.4, bad=0.9)
-WORST_MISS = Scale(good=0.3, border=0.65, bad=1.0)
-KEY_MISS = Scale(good=0.25, border=0.6, bad=1.0)
+MEAN_MISS = Scale(good=0.0, border=0.4, bad=0.9)
+WORST_MISS = Scale(good=0.0, border=0.65, bad=1.0)
+DETAIL_MISS = Scale(good=1.0, border=1.6, bad=2.5)
+KEY_MISS = Scale(good=0.0, border=0.6, bad=1.0)
 
 
 def key_frame_followed(evidence: Evidence) -> Score:
-    """The weakest of: mean colour of the frames, the worst frame's, and the key frame's own pixels."""
+    """The weakest of: mean colour of the frames, the worst frame's, fine detail, the key frame's own pixels."""
     if evidence.key_edited is None or evidence.key_index is None:
         return Score(value=None, reason="no edited key frame to compare with")
     index, masks = evidence.key_index, evidence.masks
@@ -29,12 +31,16 @@ def key_frame_followed(evidence: Evidence) -> Score:
     below = colour.key_shift + NOT_SEEN
     key_miss = _levels(evidence.edited[index], key_edited) / (_levels(key_source, key_edited) + NOT_SEEN)
     mean_miss, worst_miss = colour.mean_miss / below, colour.worst_miss / below
+    detail = detail_miss(evidence.source, evidence.edited, key_source, key_edited)
     graded = [
         Graded(
             value=MEAN_MISS.grade(mean_miss), reason=f"colours miss the key frame's by {mean_miss:.0%} of its change"
         ),
         Graded(value=WORST_MISS.grade(worst_miss), reason=f"one frame misses by {worst_miss:.0%} of the change"),
         Graded(value=KEY_MISS.grade(key_miss), reason=f"the key frame itself differs by {key_miss:.0%} of its change"),
+        Graded(
+            value=DETAIL_MISS.grade(detail), reason=f"fine detail is off the key frame's by a factor of {detail:.1f}"
+        ),
     ]
     least = weakest(graded)
     return Score(value=least.value, reason=least.reason)

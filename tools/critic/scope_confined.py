@@ -9,9 +9,9 @@ from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
 
-OUTSIDE_LEVELS = Scale(good=2.5, border=5.0, bad=15.0)
+OUTSIDE_LEVELS = Scale(good=1.0, border=5.0, bad=15.0)
 """Coding alone changes a pixel by 1 to 2 levels."""
-OUTSIDE_SHARE = Scale(good=0.01, border=0.05, bad=0.25)
+OUTSIDE_SHARE = Scale(good=0.0, border=0.05, bad=0.25)
 
 
 def scope_confined(evidence: Evidence) -> Score:

@@ -7,8 +7,8 @@ from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
 
-MOVING = Scale(good=0.15, border=0.35, bad=0.8)
-STILL_PIXELS = Scale(good=0.12, border=0.4, bad=1.2)
+MOVING = Scale(good=0.0, border=0.35, bad=0.8)
+STILL_PIXELS = Scale(good=0.0, border=0.4, bad=1.2)
 
 
 def source_motion(evidence: Evidence) -> Score:

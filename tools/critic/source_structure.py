@@ -10,10 +10,10 @@ from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
 
 EVERY = 6
-WHOLE = Scale(good=0.95, border=0.82, bad=0.6)
-BLOCKS = Scale(good=0.85, border=0.5, bad=0.1)
-RESTYLED_WHOLE = Scale(good=0.8, border=0.57, bad=0.35)
-RESTYLED_BLOCKS = Scale(good=0.5, border=0.18, bad=-0.1)
+WHOLE = Scale(good=1.0, border=0.82, bad=0.6)
+BLOCKS = Scale(good=1.0, border=0.5, bad=0.1)
+RESTYLED_WHOLE = Scale(good=1.0, border=0.57, bad=0.35)
+RESTYLED_BLOCKS = Scale(good=0.9, border=0.18, bad=-0.1)
 
 
 def source_structure(evidence: Evidence) -> Score:

@@ -7,9 +7,9 @@ from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
 
-RATIO = Scale(good=1.3, border=3.5, bad=9.0)
-WORST_EXCESS = Scale(good=1.5e-3, border=7e-3, bad=2.5e-2)
-PUMPING_LEVELS = Scale(good=2.5, border=7.0, bad=15.0)
+RATIO = Scale(good=0.5, border=3.5, bad=9.0)
+WORST_EXCESS = Scale(good=0.0, border=7e-3, bad=2.5e-2)
+PUMPING_LEVELS = Scale(good=0.0, border=7.0, bad=15.0)
 
 
 def temporal_steadiness(evidence: Evidence) -> Score:

@@ -8,14 +8,14 @@ from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
 
-SHARPNESS = Scale(good=0.85, border=0.6, bad=0.3)
-SOFTENED_SHARPNESS = Scale(good=0.6, border=0.35, bad=0.15)
+SHARPNESS = Scale(good=1.0, border=0.6, bad=0.3)
+SOFTENED_SHARPNESS = Scale(good=0.9, border=0.35, bad=0.15)
 BLACK = Scale(good=0.0, border=0.03, bad=0.2)
 REPEATED = Scale(good=0.0, border=0.1, bad=0.4)
-CLIPPED = Scale(good=0.05, border=0.2, bad=0.5)
-RESTYLED_CLIPPED = Scale(good=0.2, border=0.45, bad=0.7)
-BANDED = Scale(good=0.2, border=0.45, bad=0.8)
-RESTYLED_BANDED = Scale(good=0.45, border=0.75, bad=0.95)
+CLIPPED = Scale(good=0.0, border=0.2, bad=0.5)
+RESTYLED_CLIPPED = Scale(good=0.0, border=0.45, bad=0.7)
+BANDED = Scale(good=0.0, border=0.45, bad=0.8)
+RESTYLED_BANDED = Scale(good=0.0, border=0.75, bad=0.95)
 
 
 def visual_integrity(evidence: Evidence) -> Score:
