@@ -1,0 +1,170 @@
+import cv2
+import numpy as np
+import pytest
+
+from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, Scope
+from ditto_models.embedded.enhancer import TemporalEnhancer
+from ditto_models.embedded.flow import measure_flow
+from ditto_models.embedded.generator import LutFlowGenerator
+from ditto_models.embedded.lut import fit_lut
+from ditto_models.metrics.flow_warp import steadiness
+from ditto_models.metrics.sharpness import sharpness
+from tests.moving_scene import darker_and_bluer, moving_scene
+
+SCENE = moving_scene()
+KEY = 6
+
+
+def request(scope: Scope = "global", **parameters: str) -> EditRequest:
+    return EditRequest(text="", edit_type="test", scope=scope, parameters=parameters, strength=1.0, seed=0)
+
+
+def generate(
+    key_edited: Frame,
+    route: Route = "structure",
+    frames: Frames = SCENE.frames,
+    masks: Masks = SCENE.masks,
+    **parameters: str,
+) -> Frames:
+    return LutFlowGenerator().generate(frames, masks, KEY, key_edited, request(**parameters), route)
+
+
+def only_the_subject(frame: Frame, mask: np.ndarray) -> Frame:
+    blue = frame[..., ::-1].astype(np.float32)
+    return np.rint(frame + mask[..., None] * (blue - frame)).astype(np.uint8)
+
+
+def only_the_background(frame: Frame, mask: np.ndarray) -> Frame:
+    return np.rint(frame + (1 - mask[..., None]) * (darker_and_bluer(frame) - frame.astype(np.float32))).astype(
+        np.uint8
+    )
+
+
+def test_an_unchanged_key_frame_changes_nothing() -> None:
+    edited = generate(SCENE.frames[KEY])
+    assert np.abs(edited.astype(int) - SCENE.frames).mean() < 1.5
+
+
+def test_a_grade_reaches_every_frame() -> None:
+    wanted = np.stack([darker_and_bluer(frame) for frame in SCENE.frames])
+    edited = generate(wanted[KEY])
+    assert edited.shape == SCENE.frames.shape
+    assert edited.dtype == np.uint8
+    errors = np.abs(edited.astype(int) - wanted).mean(axis=(1, 2, 3))
+    assert errors.max() < 3
+    assert errors.max() < 0.1 * np.abs(SCENE.frames.astype(int) - wanted).mean()
+
+
+def test_a_recoloured_subject_is_followed_and_the_rest_is_the_source() -> None:
+    edited = generate(only_the_subject(SCENE.frames[KEY], SCENE.masks[KEY]), "mask")
+    for frame, before, mask in zip(edited, SCENE.frames, SCENE.masks, strict=True):
+        inside, outside = mask > 0.98, mask < 0.02
+        assert np.array_equal(frame[outside], before[outside])
+        assert frame[inside][:, 2].mean() > frame[inside][:, 0].mean() + 60
+
+
+@pytest.mark.parametrize("parameters", [{}, {"region": "background"}])
+def test_a_background_edit_leaves_the_subject_alone(parameters: dict[str, str]) -> None:
+    edited = generate(only_the_background(SCENE.frames[KEY], SCENE.masks[KEY]), "mask", **parameters)
+    for frame, before, mask in zip(edited, SCENE.frames, SCENE.masks, strict=True):
+        subject, background = mask > 0.98, mask < 0.02
+        assert np.array_equal(frame[subject], before[subject])
+        assert frame[background].mean() < 0.8 * before[background].mean()
+
+
+def test_marks_on_the_key_frame_move_with_what_they_are_on() -> None:
+    key = SCENE.frames[KEY].copy()
+    centre = np.array([45 + 3 * KEY, 48 + KEY])
+    cv2.circle(key, centre.tolist(), 5, (255, 255, 255), -1)
+    edited = generate(key)
+    for index in (KEY - 3, KEY + 3):
+        x, y = 45 + 3 * index, 48 + index
+        assert edited[index, y, x].mean() > 215
+        still = edited[index, centre[1], centre[0] + (9 if index < KEY else -9)]
+        assert still.mean() < 200
+
+
+def test_the_same_call_gives_the_same_frames() -> None:
+    key = cv2.medianBlur(darker_and_bluer(SCENE.frames[KEY]), 5)
+    assert np.array_equal(generate(key), generate(key))
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("route", ["structure", "mask"])
+def test_plain_frames_take_the_plain_edit(level: int, route: Route) -> None:
+    frames = np.full((13, 48, 64, 3), level, np.uint8)
+    edited = generate(np.full((48, 64, 3), 77, np.uint8), route, frames, np.ones((13, 48, 64), np.float32))
+    assert np.abs(edited.astype(int) - 77).max() <= 1
+
+
+@pytest.mark.parametrize("fill", [0.0, 0.003, 1.0])
+@pytest.mark.parametrize("route", ["structure", "mask"])
+def test_odd_masks_and_sizes_do_no_harm(fill: float, route: Route) -> None:
+    frames = SCENE.frames[:, :91, :157]
+    masks = np.full(frames.shape[:3], fill, np.float32)
+    key = darker_and_bluer(frames[KEY])
+    edited = generate(key, route, frames, masks)
+    assert edited.shape == frames.shape
+    assert np.abs(edited[KEY].astype(int) - key).mean() < 4
+
+
+def test_a_subject_that_appears_after_the_key_frame_is_not_torn() -> None:
+    masks = SCENE.masks.copy()
+    masks[: KEY + 1] = 0
+    edited = generate(SCENE.frames[KEY], "mask", masks=masks, region="subject")
+    assert np.abs(edited.astype(int) - SCENE.frames).mean() < 4
+
+
+def test_only_the_key_frame_in_the_clip() -> None:
+    key = darker_and_bluer(SCENE.frames[KEY])
+    edited = LutFlowGenerator().generate(
+        SCENE.frames[KEY : KEY + 1], SCENE.masks[KEY : KEY + 1], 0, key, request(), "structure"
+    )
+    assert np.abs(edited[0].astype(int) - key).mean() < 2
+
+
+def test_arguments_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="key_edited"):
+        generate(SCENE.frames[KEY][:50])
+    with pytest.raises(ValueError, match="masks"):
+        generate(SCENE.frames[KEY], masks=SCENE.masks[1:])
+    with pytest.raises(ValueError, match="key_index"):
+        LutFlowGenerator().generate(SCENE.frames, SCENE.masks, 13, SCENE.frames[0], request(), "structure")
+
+
+def test_a_table_fits_any_smooth_change_of_colour() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (80, 80, 3)).astype(np.uint8)
+    wanted = (255 * (frame / 255.0) ** 1.5 * [0.5, 0.8, 1.0]).astype(np.float32)
+    table = fit_lut(frame, wanted, np.ones((80, 80), np.float32))
+    assert np.abs(table.apply(frame) - wanted).mean() < 1
+
+
+def test_a_table_of_nothing_is_the_identity() -> None:
+    frame = SCENE.frames[0]
+    table = fit_lut(frame, np.zeros(frame.shape, np.float32), np.zeros(frame.shape[:2], np.float32))
+    assert np.abs(table.apply(frame) - frame).max() < 0.01
+
+
+def flickering(frames: Frames) -> Frames:
+    random = np.random.default_rng(3)
+    gains = 1 + random.normal(0, 0.06, len(frames))
+    grain = random.normal(0, 10, (len(frames), 24, 40, 3))
+    coarse = np.stack([cv2.resize(one, (frames.shape[2], frames.shape[1])) for one in grain])
+    return np.clip(frames * gains[:, None, None, None] + coarse, 0, 255).astype(np.uint8)
+
+
+def test_the_enhancer_takes_out_flicker_and_keeps_detail() -> None:
+    clean = np.stack([darker_and_bluer(frame) for frame in SCENE.frames])
+    shaky, flow = flickering(clean), measure_flow(SCENE.frames)
+    before = steadiness(SCENE.frames, shaky, flow).edited_error
+    low = TemporalEnhancer().enhance(SCENE.frames, shaky, "low", 0)
+    medium = TemporalEnhancer().enhance(SCENE.frames, shaky, "medium", 0)
+    assert low.shape == shaky.shape
+    assert steadiness(SCENE.frames, low, flow).edited_error < 0.5 * before
+    assert steadiness(SCENE.frames, medium, flow).edited_error < steadiness(SCENE.frames, low, flow).edited_error
+    assert sharpness(clean, medium).ratio > 0.8
+    assert np.abs(medium - clean.astype(float)).mean() < np.abs(shaky - clean.astype(float)).mean()
+
+
+def test_the_enhancer_leaves_the_source_alone() -> None:
+    assert np.array_equal(TemporalEnhancer().enhance(SCENE.frames, SCENE.frames, "medium", 0), SCENE.frames)
