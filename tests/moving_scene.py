@@ -31,11 +31,11 @@ def moving_scene(num_frames: int = 13, height: int = 96, width: int = 160) -> Sc
 
 
 def darker_and_bluer(frame: Frame) -> Frame:
-    return np.clip(frame * np.array([0.5, 0.6, 0.95]), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(frame * np.array([0.5, 0.6, 0.95]), 0, 255), dtype=np.uint8)
 
 
 def _texture(height: int, width: int, colour: tuple[int, int, int], seed: int) -> Frame:
     noise = np.random.default_rng(seed).normal(0, 1, (height, width)).astype(np.float32)
     grain = cv2.GaussianBlur(noise, (0, 0), 2.0)
     levels = np.array(colour, dtype=np.float32) + 35 * (grain / grain.std())[..., None]
-    return np.clip(levels, 8, 247).astype(np.uint8)
+    return np.asarray(np.clip(levels, 8, 247), dtype=np.uint8)

@@ -1,8 +1,10 @@
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 import pytest
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, Scope
+from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.enhancer import TemporalEnhancer
 from ditto_models.embedded.flow import measure_flow
 from ditto_models.embedded.generator import LutFlowGenerator
@@ -13,10 +15,11 @@ from tests.moving_scene import darker_and_bluer, moving_scene
 
 SCENE = moving_scene()
 KEY = 6
+NO_PARAMETERS: Mapping[str, str] = {}
 
 
-def request(scope: Scope = "global", **parameters: str) -> EditRequest:
-    return EditRequest(text="", edit_type="test", scope=scope, parameters=parameters, strength=1.0, seed=0)
+def request(parameters: Mapping[str, str]) -> EditRequest:
+    return EditRequest(text="", edit_type="test", scope="global", parameters=parameters, strength=1.0, seed=0)
 
 
 def generate(
@@ -24,14 +27,14 @@ def generate(
     route: Route = "structure",
     frames: Frames = SCENE.frames,
     masks: Masks = SCENE.masks,
-    **parameters: str,
+    parameters: Mapping[str, str] = NO_PARAMETERS,
 ) -> Frames:
-    return LutFlowGenerator().generate(frames, masks, KEY, key_edited, request(**parameters), route)
+    return LutFlowGenerator().generate(frames, masks, KEY, key_edited, request(parameters), route)
 
 
 def only_the_subject(frame: Frame, mask: np.ndarray) -> Frame:
     blue = frame[..., ::-1].astype(np.float32)
-    return np.rint(frame + mask[..., None] * (blue - frame)).astype(np.uint8)
+    return np.asarray(np.rint(frame + mask[..., None] * (blue - frame)), dtype=np.uint8)
 
 
 def only_the_background(frame: Frame, mask: np.ndarray) -> Frame:
@@ -65,7 +68,7 @@ def test_a_recoloured_subject_is_followed_and_the_rest_is_the_source() -> None:
 
 @pytest.mark.parametrize("parameters", [{}, {"region": "background"}])
 def test_a_background_edit_leaves_the_subject_alone(parameters: dict[str, str]) -> None:
-    edited = generate(only_the_background(SCENE.frames[KEY], SCENE.masks[KEY]), "mask", **parameters)
+    edited = generate(only_the_background(SCENE.frames[KEY], SCENE.masks[KEY]), "mask", parameters=parameters)
     for frame, before, mask in zip(edited, SCENE.frames, SCENE.masks, strict=True):
         subject, background = mask > 0.98, mask < 0.02
         assert np.array_equal(frame[subject], before[subject])
@@ -85,7 +88,7 @@ def test_marks_on_the_key_frame_move_with_what_they_are_on() -> None:
 
 
 def test_the_same_call_gives_the_same_frames() -> None:
-    key = cv2.medianBlur(darker_and_bluer(SCENE.frames[KEY]), 5)
+    key = np.asarray(cv2.medianBlur(darker_and_bluer(SCENE.frames[KEY]), 5), dtype=np.uint8)
     assert np.array_equal(generate(key), generate(key))
 
 
@@ -111,14 +114,14 @@ def test_odd_masks_and_sizes_do_no_harm(fill: float, route: Route) -> None:
 def test_a_subject_that_appears_after_the_key_frame_is_not_torn() -> None:
     masks = SCENE.masks.copy()
     masks[: KEY + 1] = 0
-    edited = generate(SCENE.frames[KEY], "mask", masks=masks, region="subject")
+    edited = generate(SCENE.frames[KEY], "mask", masks=masks, parameters={"region": "subject"})
     assert np.abs(edited.astype(int) - SCENE.frames).mean() < 4
 
 
 def test_only_the_key_frame_in_the_clip() -> None:
     key = darker_and_bluer(SCENE.frames[KEY])
     edited = LutFlowGenerator().generate(
-        SCENE.frames[KEY : KEY + 1], SCENE.masks[KEY : KEY + 1], 0, key, request(), "structure"
+        SCENE.frames[KEY : KEY + 1], SCENE.masks[KEY : KEY + 1], 0, key, request({}), "structure"
     )
     assert np.abs(edited[0].astype(int) - key).mean() < 2
 
@@ -129,7 +132,7 @@ def test_arguments_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="masks"):
         generate(SCENE.frames[KEY], masks=SCENE.masks[1:])
     with pytest.raises(ValueError, match="key_index"):
-        LutFlowGenerator().generate(SCENE.frames, SCENE.masks, 13, SCENE.frames[0], request(), "structure")
+        LutFlowGenerator().generate(SCENE.frames, SCENE.masks, 13, SCENE.frames[0], request({}), "structure")
 
 
 def test_a_table_fits_any_smooth_change_of_colour() -> None:
@@ -150,7 +153,7 @@ def flickering(frames: Frames) -> Frames:
     gains = 1 + random.normal(0, 0.06, len(frames))
     grain = random.normal(0, 10, (len(frames), 24, 40, 3))
     coarse = np.stack([cv2.resize(one, (frames.shape[2], frames.shape[1])) for one in grain])
-    return np.clip(frames * gains[:, None, None, None] + coarse, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(frames * gains[:, None, None, None] + coarse, 0, 255), dtype=np.uint8)
 
 
 def test_the_enhancer_takes_out_flicker_and_keeps_detail() -> None:
