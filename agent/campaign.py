@@ -79,7 +79,7 @@ class Campaign:
         """Run to the end; returns what ended it.
 
         Raises:
-            sqlite3.Error, OSError: the disk failed; everything the ledger has can be resumed.
+            LedgerError, OSError: the disk failed; everything the ledger has can be resumed.
         """
         begin = self._samples()
         while True:

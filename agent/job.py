@@ -12,12 +12,12 @@ import structlog
 from rich.console import Console
 
 from agent.campaign import Campaign, Limits, Outcome, Reporter
-from agent.command import CommandError
+from agent.command import CommandError, CommandFailed
 from agent.context import build_models
 from agent.log import logging_to
 from agent.profile import ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
-from agent.run_config import RunConfig, settle_config
+from agent.run_config import RunConfig
 from agent.session import Session, open_session
 from ditto_models import assets
 from memory.owner import RunIsOwned
@@ -46,14 +46,15 @@ def run_job(options: argparse.Namespace) -> int:
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
         # A profile that cannot be built must leave no config behind that the mended command would be held against.
         models = build_models(profile)
-        settle_config(options.out, config, options.accept_config)
         with (
-            open_session(options.out, config, models, options.concurrency, dimly) as session,
+            open_session(options.out, config, models, options.concurrency, dimly, options.accept_config) as session,
             logging_to(options.out / "log.jsonl") as log,
         ):
             return _campaign(session, options, console, log)
     except (ProfileError, RunIsOwned, assets.AssetError) as error:
         raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandFailed(f"{error}; nothing accepted is lost: mend it, and the same command resumes") from error
 
 
 def _campaign(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from agent.policy import (
 )
 from agent.state import Call, SampleState, apply
 from agent.state_block import state_block
-from memory.ledger import Ledger
+from memory.ledger import Ledger, LedgerError
 from memory.sample import Event, Sample, Stage
 from tools.result import NoClipLeft, PoisonInput, ToolError, ToolResult
 
@@ -194,7 +193,7 @@ def _event(
 
 def is_of_sample(error: Exception) -> bool:
     """Whether an error ends one sample only; errors of the disk and of the ledger are the run's."""
-    if isinstance(error, sqlite3.Error):
+    if isinstance(error, LedgerError):
         return False
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 

@@ -22,6 +22,18 @@ class RunConfig(BaseModel):
     profile: Profile
 
 
+def make_run_folder(run: Path) -> None:
+    """The run's folder, made if there is none.
+
+    Raises:
+        CommandError: it cannot be made, for example because `run` is a file.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"run {str(run)!r} is not a folder and cannot be made one: {error}") from error
+
+
 def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
     """Save the config of a new run; hold that of a resumed one against what it was begun with.
 
@@ -29,9 +41,8 @@ def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
         CommandError: they differ and `accept_changes` is false (the message shows each difference), the saved one
             cannot be read, or `run` is a file.
     """
+    make_run_folder(run)
     path = run / "config.yaml"
-    if run.exists() and not run.is_dir():
-        raise CommandError(f"run {str(run)!r} is not a folder; give another --out")
     new = config.model_dump(mode="json")
     if path.exists():
         changed = differences(_saved(path), new)
@@ -42,7 +53,6 @@ def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
             )
         if not changed:
             return
-    run.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(".config.yaml")
     temporary.write_text(yaml.safe_dump(new, sort_keys=False, allow_unicode=True))
     temporary.rename(path)

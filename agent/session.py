@@ -23,7 +23,7 @@ from agent.policy import ToolName, judge, not_needed
 from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
-from agent.run_config import RunConfig
+from agent.run_config import RunConfig, make_run_folder, settle_config
 from agent.stores import Stores, open_stores, reconcile
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
@@ -82,17 +82,24 @@ class Session:
 
 @contextmanager
 def open_session(
-    run: Path, config: RunConfig, models: Models, workers: int, say: Callable[[str], None]
+    run: Path,
+    config: RunConfig,
+    models: Models,
+    workers: int,
+    say: Callable[[str], None],
+    accept_changes: bool = False,
 ) -> Iterator[Session]:
     """Own the run while the block lasts; new files among its clips are ingested first, each told of by `say`.
 
     Raises:
         RunIsOwned: another process owns it.
+        CommandError: it was begun with another configuration, and `accept_changes` is false.
     """
-    run.mkdir(parents=True, exist_ok=True)
+    make_run_folder(run)
     cv2.setNumThreads(max(1, (os.cpu_count() or 1) // workers))
     with ExitStack() as stack:
         stack.enter_context(Owner(run))
+        settle_config(run, config, accept_changes)
         stores = stack.enter_context(open_stores(run, config.profile, models.embedder))
         executor = InProcessExecutor(workers)
         stack.callback(executor.close)

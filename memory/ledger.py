@@ -41,6 +41,12 @@ CREATE INDEX IF NOT EXISTS clips_by_uri ON clips (uri);
 CREATE TABLE IF NOT EXISTS commands (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT, outcome TEXT);
 """
+
+
+class LedgerError(RuntimeError):
+    """The ledger cannot be read or written: a full disk, a damaged file. What it has stays."""
+
+
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -76,13 +82,20 @@ def now() -> str:
 
 
 class Ledger:
-    """Reads at any time; `append` only by the run's owner."""
+    """Reads at any time; `append` only by the run's owner.
+
+    Raises:
+        LedgerError: the file is no ledger, or is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read_lock = threading.Lock()
-        self._reader = self._connect()
-        self._reader.executescript(SCHEMA)
+        try:
+            self._reader = self._connect()
+            self._reader.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise LedgerError(f"ledger {str(path)!r} cannot be read ({error}); expected the one of a run") from error
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._drain, name="ledger", daemon=True)
         self._writer.start()
@@ -93,7 +106,7 @@ class Ledger:
         """Append one event with the fold it leads to; returns it, numbered and dated, when it is on disk.
 
         Raises:
-            sqlite3.Error: the disk is full or the file is damaged; nothing of the event was kept.
+            LedgerError: the disk is full or the file is damaged; nothing of the event was kept.
         """
         done: Future[Event] = Future()
         self._queue.put(_Append(event=event, sample=sample, number=number, done=done))
@@ -224,8 +237,9 @@ class Ledger:
             with connection:
                 written = [self._write(connection, item) for item in batch]
         except sqlite3.Error as error:
+            failed = LedgerError(f"ledger {str(self._path)!r} cannot be written: {error}")
             for item in batch:
-                item.done.set_exception(error)
+                item.done.set_exception(failed)
             return
         for item, event in zip(batch, written, strict=True):
             item.done.set_result(event)

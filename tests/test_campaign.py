@@ -219,9 +219,9 @@ def test_random_planners_always_end_and_never_accept_what_failed(tmp_path: Path,
 
     profile = fake_profile("edits_per_clip=20")
     models = fake_models(profile, planner=scripted(anything), values=mixed)
-    limits = Limits(target=1000, max_candidates=40)
+    limits = Limits(target=1000, max_candidates=24)
     _, decided = run_fake(tmp_path / "run", clips, target=1000, profile=profile, models=models, limits=limits)
-    assert len(decided) == 40
+    assert len(decided) == 24
     assert {sample.decision for sample in decided} >= {"accepted", "rejected"}
     for sample in decided:
         assert sum(sample.attempts.values()) <= max_steps(profile.policy)

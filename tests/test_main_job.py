@@ -49,7 +49,9 @@ def test_sample_clips_become_accepted_pairs_that_load(tmp_path: Path) -> None:
     assert found["events"][-1]["tool"] == "accept"
     sheet = tmp_path / "sheet.png"
     assert ditto("agent.inspect", run, "--decision", "accepted", "--sheet", sheet).returncode == 0
-    assert cv2.imread(str(sheet)).shape[1] == 896
+    picture = cv2.imread(str(sheet))
+    assert picture is not None
+    assert picture.shape[1] == 896
     logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert {"session begun", "accept", "session ended"} <= {line["event"] for line in logged}
 

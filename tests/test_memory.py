@@ -10,7 +10,7 @@ import pytest
 
 from memory.artifacts import ArtifactStore
 from memory.instructions import DuplicateInstruction, InstructionMemory
-from memory.ledger import Ledger, Source
+from memory.ledger import Ledger, LedgerError, Source
 from memory.owner import Owner, RunIsOwned
 from memory.sample import Clip, Event, Instruction, Sample
 from tests.fakes import FakeEmbedder
@@ -70,12 +70,18 @@ async def test_accepted_samples_get_their_place_once_and_keep_it(tmp_path: Path)
 async def test_a_failed_write_is_raised_and_leaves_nothing(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     await ledger.append(event("a"), Sample(id="a", seed=1), 1)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(LedgerError, match="UNIQUE"):
         await ledger.append(event("b"), Sample(id="b", seed=1), 1)  # another sample of the same number
     assert ledger.events("b") == []
     await ledger.append(event("c"), Sample(id="c", seed=1), 2)
     assert [row.sample.id for row in ledger.rows()] == ["a", "c"]
     ledger.close()
+
+
+def test_a_file_that_is_no_ledger_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"not a database, and long enough to be looked at" * 40)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        Ledger(tmp_path / "ledger.sqlite")
 
 
 def test_sources_and_clips_are_kept_once(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ import pytest
 from agent import inspect
 from agent.campaign import Limits
 from agent.orders import order_override
-from agent.run_config import RunConfig, settle_config
 from agent.session import Session
 from memory.dataset import read_metadata
 from memory.ledger import Ledger
 from memory.sample import Event, Sample
-from tests.fake_run import fake_profile, make_clips, run_fake
+from tests.fake_run import make_clips, run_fake
 
 pytestmark = pytest.mark.slow  # the embedder of the instruction memory is the real one
 
@@ -20,8 +19,6 @@ pytestmark = pytest.mark.slow  # the embedder of the instruction memory is the r
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     clips = make_clips(tmp_path / "clips")
-    config = RunConfig(profile_name="embedded", seed=0, clips=str(clips), profile=fake_profile())
-    settle_config(tmp_path / "run", config, accept_changes=False)
     run_fake(tmp_path / "run", clips, target=2)
     return tmp_path / "run"
 
