@@ -7,7 +7,6 @@ from collections import Counter
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -74,8 +73,8 @@ class LiveReporter:
         self._counts[decision] += 1
         text = sample.instruction.text if sample.instruction else "-"
         why = f" ({', '.join(sample.reasons)})" if sample.reasons else ""
-        style = _STYLES.get(decision, "")
-        self._console.print(f"[{style}]{decision:<11}[/] {sample.id}  {escape(text)}[dim]{escape(why)}[/]")
+        line = Text.assemble((f"{decision:<11} ", _STYLES.get(decision, "cyan")), f"{sample.id}  {text}", (why, "dim"))
+        self._console.print(line, soft_wrap=True)
 
     def _table(self) -> Table:
         accepted = self._accepted_before + self._counts["accepted"]
@@ -105,5 +104,5 @@ def summary(counts: dict[str, int], reasons: Counter[str], edit_types: Counter[s
         table.add_row("edit types", ", ".join(f"{kind} {count}" for kind, count in edit_types.most_common()))
     accepted = counts.get("accepted", 0)
     pace = f", {seconds / accepted:.1f} s an accepted pair" if accepted else ""
-    table.add_row("time", f"{seconds:.1f} s of samples' steps{pace}")
+    table.add_row("models", f"{seconds:.1f} s{pace}")
     return table
