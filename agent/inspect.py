@@ -179,7 +179,7 @@ def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
         table.add_column(column, overflow="fold")
     for event in events:
         arguments = ", ".join(f"{name}={value}" for name, value in event.arguments.items() if value != "")
-        by = f"{event.by} (default)" if event.fallback else event.by
+        by = f"{event.by} (default)" if event.planner_fallback else event.by
         came = event.error or event.note
         asked = f" after {len(event.refusals)} refused answers" if event.refusals else ""
         table.add_row(

@@ -160,7 +160,7 @@ class Steps:
             tokens=None,
             seconds=0.0,
             refusals=[],
-            fallback=False,
+            planner_fallback=False,
         )
 
 
@@ -186,7 +186,7 @@ def _event(
         prompt_hash=call["prompt_hash"] if call else None,
         tokens=call["tokens"] if call else None,
         refusals=call["refusals"] if call else [],
-        fallback=call["fallback"] if call else False,
+        planner_fallback=call["planner_fallback"] if call else False,
         error=_said(error) if error else None,
     )
 

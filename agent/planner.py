@@ -108,7 +108,7 @@ class Planner:
             tokens=tokens or None,
             seconds=time.perf_counter() - started,
             refusals=refusals,
-            fallback=by == "policy",
+            planner_fallback=by == "policy",
         )
 
 

@@ -30,7 +30,7 @@ class Call(TypedDict):
     tokens: int | None
     seconds: float
     refusals: list[Refusal]
-    fallback: bool
+    planner_fallback: bool
 
 
 def extend(history: tuple[Event, ...], new: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -56,7 +56,7 @@ def apply(sample: Sample, event: Event) -> Sample:
         "attempts": {**sample.attempts, event.tool: sample.attempts.get(event.tool, 0) + 1},
         "model_seconds": sample.model_seconds + event.model_seconds,
         "gpu_seconds": sample.gpu_seconds + event.gpu_seconds,
-        "planner_fallbacks": sample.planner_fallbacks + event.fallback,
+        "planner_fallbacks": sample.planner_fallbacks + event.planner_fallback,
     }
     return Sample.model_validate(sample.model_dump() | changes)
 

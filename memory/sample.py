@@ -199,7 +199,7 @@ class Event(Noun):
     tokens: int | None = None
     error: str | None = None
     refusals: list[Refusal] = Field(default_factory=list)
-    fallback: bool = False
+    planner_fallback: bool = False
     """True where the planner gave no legal call and policy's default was taken."""
     note: str = ""
     """One line for people: what the step did."""

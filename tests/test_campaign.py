@@ -200,7 +200,7 @@ def test_answers_that_are_no_legal_calls_are_mended_or_replaced_and_told(tmp_pat
     assert sample.decision == "accepted"
     assert sample.planner_fallbacks == 3
     by = {event.tool: event for event in events_of(tmp_path / "run", sample.id)}
-    assert by["write_instruction"].fallback
+    assert by["write_instruction"].planner_fallback
     assert [refusal.problem for refusal in by["write_instruction"].refusals] == ["the answer holds no tool call"] * 3
     assert by["generate_video"].refusals[0].problem == "'accept' cannot be called now"
     assert (by["accept"].by, by["accept"].refusals) == ("planner", [])

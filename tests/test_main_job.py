@@ -70,4 +70,4 @@ def test_a_vision_language_model_leads_the_embedded_models_on_real_clips(
         led = [event for event in events if event["by"] == "planner"]
         assert led, "the model led no step"
         assert all(event["tokens"] for event in led)
-        assert not any(event["fallback"] for event in events)
+        assert not any(event["planner_fallback"] for event in events)

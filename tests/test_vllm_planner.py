@@ -37,4 +37,4 @@ def test_a_vision_language_model_leads_samples_through_the_graph(tmp_path: Path,
     assert len(led) >= len(decided)
     assert all(event.tokens and event.prompt_hash for event in led)
     assert {event.model for event in led if event.tool == "reject"} <= {planner.name}
-    assert sum(event.fallback for event in events) <= len(led) * 0.05
+    assert sum(event.planner_fallback for event in events) <= len(led) * 0.05
