@@ -40,8 +40,12 @@ class VllmConfig(BaseModel):
 
 
 def chat_model(config: VllmConfig) -> BaseChatModel:
-    """A chat model that talks to the server; nothing is sent before its first call."""
+    """A chat model that talks to the server; nothing is sent before its first call.
+
+    It has a connection pool of its own: the one that LangChain shares by address outlives the event loop it began in.
+    """
     from langchain_openai import ChatOpenAI
+    from openai import DefaultAsyncHttpxClient
 
     return ChatOpenAI(
         base_url=config.base_url,
@@ -53,6 +57,7 @@ def chat_model(config: VllmConfig) -> BaseChatModel:
         timeout=config.timeout_seconds,
         max_retries=config.max_retries,
         use_responses_api=False,
+        http_async_client=DefaultAsyncHttpxClient(),
     )
 
 
