@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -58,15 +57,11 @@ def drawing() -> str:
     lines = ["flowchart TD"]
     lines += [f"    {stage}([{stage.replace('_', ' ')}])" for stage in CALLS if stage not in PARKED]
     lines += [f"    {tool}[{tool}]" for tool in LEADS_TO] + ["    end_((end))", "    person((a person))"]
-    for edge in graph.get_graph().edges:
-        if edge.source in CALLS:
-            lines.append(f"    {edge.source} --> {edge.target}")
-        elif edge.source in LEADS_TO:
-            lines += [
-                f"    {edge.source} --> {_drawn(stage)}"
-                for stage in LEADS_TO[cast("ToolName", edge.source)]
-                if edge.target == _target(stage) and edge.data in (None, stage)
-            ]
+    edges = {(edge.source, edge.target) for edge in graph.get_graph().edges}
+    for stage, tools in CALLS.items():
+        lines += [f"    {stage} --> {tool}" for tool in tools if (stage, tool) in edges]
+    for tool, stages in LEADS_TO.items():
+        lines += [f"    {tool} --> {_drawn(stage)}" for stage in stages if (tool, _target(stage)) in edges]
     lines += [f"    person -- {call} --> {stage}" for call, stage in PERSON_LEADS_TO.items()]
     return "\n".join(lines)
 
