@@ -86,6 +86,22 @@ def test_facts_tell_the_clips_apart(masker: SubjectMasker) -> None:
 
 
 @pytest.mark.slow
+def test_what_moves_beside_the_mask_is_told() -> None:
+    """An ear that wags and that the mask left out."""
+    chance = np.random.default_rng(3)
+    meadow = cv2.resize(chance.integers(90, 110, (18, 32, 3), dtype=np.uint8), (320, 180)).astype(np.uint8)
+    still = np.repeat(meadow[None], 13, 0)
+    masks = np.zeros(still.shape[:3], np.float32)
+    masks[:, 60:150, 120:200] = 1
+    still[:, 60:150, 120:200] = 30
+    wagging = still.copy()
+    for index, frame in enumerate(wagging):
+        frame[40:56, 125 + 5 * index : 137 + 5 * index] = 220
+    strays = [ClipDescriber().describe(frames, masks).facts["subject_stray"] for frames in (still, wagging)]
+    assert strays[0] == 0
+    assert 0.03 < strays[1] < 0.15
+
+
 def test_motion_is_in_pixels_a_frame() -> None:
     still = bunny()[0]
     shift = np.stack([np.roll(still, 3 * step, axis=1) for step in range(5)])

@@ -14,6 +14,9 @@ Weights = NDArray[np.float32]
 HUES = ((20, "pink"), (45, "red"), (75, "orange"), (105, "yellow"), (165, "green"), (220, "teal"), (300, "blue"))
 """Upper bounds of hue angles in a*b*, degrees, and their names; what lies beyond is purple."""
 
+STRAY_FRAMES, STRAY_LEVELS = 6, 24
+"""Frames apart, and change in levels, at which something is seen to have moved."""
+
 
 class ClipDescriberConfig(BaseModel):
     """How closely to look."""
@@ -33,7 +36,8 @@ class ClipDescriber:
     redness (mean a*), shadows and highlights (shares of L* < 20 and > 85), greenery and sky (shares that look so),
     lights (share of small bright spots amid dark), motion (pixels a frame at 640 across), detail (mean gradient of L*),
     subject_share, and where it is above 0: subject_* and background_* lightness, chroma and hue (degrees in a*b*),
-    subject_separation (distance of the two mean colours in L*a*b*).
+    subject_separation (distance of the two mean colours in L*a*b*), subject_stray (what moves close round the subject
+    and outside its mask, as a share of its area, where most does: ears that the mask left out).
     """
 
     name = "measured-facts"
@@ -51,7 +55,7 @@ class ClipDescriber:
         facts = {key: float(np.mean([facts[key] for facts in each])) for key in each[0]}
         facts |= {"motion": self._motion(frames), "subject_share": float(masks.mean())}
         if facts["subject_share"] > 0:
-            facts |= _regions(small, weights)
+            facts |= _regions(small, weights) | {"subject_stray": self._stray(frames, masks)}
         facts = {key: round(value, 4) for key, value in facts.items()}
         return Description(caption=_caption(facts), facts=facts)
 
@@ -70,6 +74,17 @@ class ClipDescriber:
             found = flow.calc(pair[0], pair[1], np.zeros((*pair[0].shape, 2), np.float32))
             lengths.append(float(np.linalg.norm(found, axis=2).mean()))
         return float(np.mean(lengths)) * 640 / self.config.width
+
+    def _stray(self, frames: Frames, masks: Masks) -> float:
+        """The mask's own frames apart, so that what it left out has moved off its place."""
+        gap = min(STRAY_FRAMES, len(frames) - 1)
+        found = [0.0]
+        for index in range(0, len(frames) - gap, max(1, gap // 2)):
+            before, after = (self._small(frames[at]) for at in (index, index + gap))
+            size = before.shape[1::-1]
+            region = np.maximum(cv2.resize(masks[index], size), cv2.resize(masks[index + gap], size)) > 0.2
+            found.append(_stray_share(before, after, region))
+        return max(found)
 
 
 def lab_of(frame: Frame) -> Weights:
@@ -125,6 +140,18 @@ def _lights(lightness: Weights) -> float:
     """The share of bright spots that stand well above what surrounds them in a dark picture."""
     around = cv2.blur(lightness, (31, 31))
     return float(((lightness > 60) & (lightness > around + 25) & (around < 50)).mean())
+
+
+def _stray_share(before: Frame, after: Frame, region: NDArray[np.bool_]) -> float:
+    """Changed area in a band round the region beyond what changes farther off, as a share of the region's."""
+    width = before.shape[1]
+    side = max(3, round(width * 0.02)) | 1
+    outside = cv2.dilate(region.astype(np.uint8), np.ones((side, side), np.uint8)) == 0
+    near = outside & (cv2.distanceTransform(1 - region.astype(np.uint8), cv2.DIST_L2, 5) < width * 0.1)
+    far = outside & ~near
+    changed = cv2.blur(cv2.absdiff(before, after), (3, 3)).max(axis=2) > STRAY_LEVELS
+    beyond = float(changed[near].mean()) - (float(changed[far].mean()) if far.any() else 0.0) if near.any() else 0.0
+    return max(0.0, beyond) * float(near.sum()) / max(float(region.sum()), 1.0)
 
 
 def _regions(frames: list[Frame], masks: list[Weights]) -> dict[str, float]:

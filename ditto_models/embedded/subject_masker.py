@@ -2,13 +2,15 @@
 
 Sources: MediaPipe Selfie Segmentation (landscape); GrabCut, Rother et al. 2004; DIS flow, Kroeger et al. 2016;
 guided filter, He et al. 2010. The network sees 256x144 pixels and takes rocks beside a character for the character:
-closer and closer views of the same place disagree about such things, and colour settles the outline.
+closer and closer views of the same place disagree about such things, a thing that stays where it
+is and is doubted again and again is no part of the subject, and colour settles the outline.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -19,9 +21,15 @@ from ditto_models import assets
 from ditto_models.base import Frame, Frames, Mask, Masks
 
 NETWORK_SIZE = (256, 144)
-ZOOMS = (1.3, 1.15, 1.05, 1.0)
-RENEWED = 0.35
+ZOOMS = (1.25, 1.08, 1.0)
+RENEWED = 0.6
 """How far one look moves the mask carried from those before."""
+SAME_LEVELS = 8
+"""Colour, slightly blurred, that differs by less at a place in two looks is the same thing seen twice."""
+CUT_MARGIN = 16
+"""Pixels round what may be the subject in which its colours are told from its surroundings'."""
+
+Flows = list[NDArray[np.float32]]
 
 
 class SubjectMaskerConfig(BaseModel):
@@ -66,10 +74,12 @@ class SubjectMasker:
         likely = {index: self._look(small[index]) for index in anchors}
         if not self._sized([(look > 0.5).astype(np.float32) for look in likely.values()]):
             return np.zeros(frames.shape[:3], np.float32)
+        backward, forward = _flows(small)
         # What one look alone takes for the subject is outvoted by the others before any outline is drawn.
-        agreed, _ = _both_ways(small, likely)
-        cuts = {index: _cut(small[index], agreed[index]) for index in anchors}
-        steady, overlaps = _both_ways(small, cuts)
+        doubted = _doubted({index: small[index] for index in anchors}, likely)
+        agreed, _ = _both_ways(backward, forward, likely)
+        cuts = {index: _cut(small[index], agreed[index], doubted[index]) for index in anchors}
+        steady, overlaps = _both_ways(backward, forward, cuts)
         if not self._sized(list(cuts.values())) or min(overlaps, default=1.0) < self.config.min_steadiness:
             return np.zeros(frames.shape[:3], np.float32)
         return np.stack([_outline(frame, mask) for frame, mask in zip(frames, steady, strict=True)])
@@ -125,21 +135,43 @@ def _box(guess: Mask, zoom: float) -> tuple[int, int, int, int]:
     return int(first), int(last), int(start), int(end)
 
 
-def _cut(frame: Frame, probability: Mask) -> Mask:
+def _doubted(frames: dict[int, Frame], likely: dict[int, Mask]) -> dict[int, NDArray[np.bool_]]:
+    """By look, the places that show what other looks saw there too and were not sure of."""
+    blurred = {index: cv2.GaussianBlur(frame, (0, 0), 1.5) for index, frame in frames.items()}
+    found = {}
+    for index, frame in blurred.items():
+        doubts, certain = np.zeros(frame.shape[:2]), np.zeros(frame.shape[:2])
+        for other, seen in blurred.items():
+            same = cv2.absdiff(frame, seen).max(axis=2) < SAME_LEVELS
+            doubts += same & (likely[other] < 0.9)
+            certain += same & (likely[other] >= 0.97)
+        found[index] = (doubts >= 2) & (doubts > 0.35 * certain)
+    return found
+
+
+def _cut(frame: Frame, probability: Mask, doubted: NDArray[np.bool_]) -> Mask:
     """The outline by colour: what the views agree on is the subject, what they doubt is probably not."""
-    sure = (probability > 0.85).astype(np.uint8)
+    sure = ((probability > 0.85) & ~doubted).astype(np.uint8)
     if sure.sum() < 50:
         return np.zeros(probability.shape, np.float32)
     labels = np.full(probability.shape, cv2.GC_BGD, np.uint8)
-    labels[probability > 0.35] = cv2.GC_PR_BGD
+    labels[(probability > 0.35) & ~doubted] = cv2.GC_PR_BGD
     labels[sure > 0] = cv2.GC_PR_FGD
+    # The rim of what is sure is never settled by the views: colour draws it.
+    labels[(cv2.dilate(sure, np.ones((5, 5), np.uint8)) > 0) & (labels == cv2.GC_BGD)] = cv2.GC_PR_BGD
     depth = cv2.distanceTransform(sure, cv2.DIST_L2, 5)
     core = depth > 0.5 * depth.max()
-    labels[core | _joined(probability > 0.95, core)] = cv2.GC_FGD
+    labels[core | _joined((probability > 0.95) & (sure > 0), core)] = cv2.GC_FGD
+    rows, columns = np.nonzero(probability > 0.35)
+    top, left = max(0, rows.min() - CUT_MARGIN), max(0, columns.min() - CUT_MARGIN)
+    window = np.s_[top : rows.max() + CUT_MARGIN, left : columns.max() + CUT_MARGIN]
+    colours, found = cv2.cvtColor(frame[window], cv2.COLOR_RGB2LAB), np.ascontiguousarray(labels[window])
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(cv2.cvtColor(frame, cv2.COLOR_RGB2LAB), labels, (0, 0, 1, 1), *models, 4, cv2.GC_INIT_WITH_MASK)
-    return _largest(((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8))
+    cv2.grabCut(colours, found, (0, 0, 1, 1), *models, 3, cv2.GC_INIT_WITH_MASK)
+    cut = np.zeros(probability.shape, np.uint8)
+    cut[window] = (found == cv2.GC_FGD) | (found == cv2.GC_PR_FGD)
+    return _largest(cut)
 
 
 def _joined(likely: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -158,22 +190,28 @@ def _largest(mask: Frame) -> Mask:
     return np.isin(parts, kept).astype(np.float32)
 
 
-def _both_ways(frames: Frames, looks: dict[int, Mask]) -> tuple[Masks, list[float]]:
+def _flows(frames: Frames) -> tuple[Flows, Flows]:
+    """Of every link between neighbours: from the later frame back to the earlier, and from the earlier on."""
+    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    links = list(pairwise([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]))
+    start = np.zeros((*frames.shape[1:3], 2), np.float32)
+    backward = [np.asarray(engine.calc(later, earlier, start.copy()), np.float32) for earlier, later in links]
+    return backward, [np.asarray(engine.calc(earlier, later, start.copy()), np.float32) for earlier, later in links]
+
+
+def _both_ways(backward: Flows, forward: Flows, looks: dict[int, Mask]) -> tuple[Masks, list[float]]:
     """A mask of every frame from the looks before and after it; and how well each look agreed with the one before."""
-    forward, overlaps = _carry(frames, looks)
-    last = len(frames) - 1
-    backward, _ = _carry(frames[::-1], {last - index: look for index, look in looks.items()})
-    return np.asarray((forward + backward[::-1]) / 2, np.float32), overlaps
+    onward, overlaps = _carry(backward, looks)
+    last = len(backward)
+    returned, _ = _carry(forward[::-1], {last - index: look for index, look in looks.items()})
+    return np.asarray((onward + returned[::-1]) / 2, np.float32), overlaps
 
 
-def _carry(frames: Frames, looks: dict[int, Mask]) -> tuple[Masks, list[float]]:
+def _carry(flows: Flows, looks: dict[int, Mask]) -> tuple[Masks, list[float]]:
     """Masks carried from frame to frame along the flow, renewed in part at each look, and the overlaps there."""
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    rows, columns = np.mgrid[: frames.shape[1], : frames.shape[2]].astype(np.float32)
+    rows, columns = np.mgrid[: looks[0].shape[0], : looks[0].shape[1]].astype(np.float32)
     masks, overlaps = [looks[0]], []
-    for index in range(1, len(frames)):
-        back = flow.calc(grey[index], grey[index - 1], np.zeros((*grey[0].shape, 2), np.float32))
+    for index, back in enumerate(flows, start=1):
         path = columns + back[..., 0], rows + back[..., 1]
         carried = np.asarray(cv2.remap(masks[-1], *path, cv2.INTER_LINEAR), np.float32)
         if index in looks:
