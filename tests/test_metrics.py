@@ -6,7 +6,7 @@ from ditto_models.base import Frames
 from ditto_models.embedded.flow import measure_flow
 from ditto_models.metrics.appearance import MEASURES, changes
 from ditto_models.metrics.colour_follow import colour_follow
-from ditto_models.metrics.detail_follow import detail_miss
+from ditto_models.metrics.detail_follow import detail_miss, patchiness
 from ditto_models.metrics.flow_warp import steadiness
 from ditto_models.metrics.integrity import integrity
 from ditto_models.metrics.motion import motion_agreement
@@ -194,3 +194,13 @@ def test_brush_work_that_fades_is_seen() -> None:
     fading[6] = rough[6]
     assert detail_miss(SOURCE, rough, SOURCE[6], rough[6]) < 1.1
     assert detail_miss(SOURCE, fading, SOURCE[6], rough[6]) > 2
+
+
+def test_a_part_without_brush_work_is_seen() -> None:
+    flat = np.stack([cv2.medianBlur(frame, 9) for frame in EDITED])
+    patchy = flat.copy()
+    patchy[:6, :, : SOURCE.shape[2] // 2] = EDITED[:6, :, : SOURCE.shape[2] // 2]
+    even, lacking = (patchiness(SOURCE, edited, SOURCE[6], flat[6]) for edited in (flat, patchy))
+    assert even < 0.15
+    assert lacking > 2 * even
+    assert lacking > 0.3

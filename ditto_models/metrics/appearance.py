@@ -61,9 +61,13 @@ def lab_of(colour: str) -> Lab:
 
 def fine_detail(frame: Frame, weights: Mask) -> float:
     """Mean absolute difference, in grey levels, of the frame from itself blurred."""
+    return float((detail_map(frame) * weights).sum() / max(float(weights.sum()), 1e-6))
+
+
+def detail_map(frame: Frame) -> NDArray[np.float32]:
+    """The same difference of each pixel, HW."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    detail = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), FINE_SIGMA_PIXELS))
-    return float((detail * weights).sum() / max(float(weights.sum()), 1e-6))
+    return np.asarray(np.abs(grey - cv2.GaussianBlur(grey, (0, 0), FINE_SIGMA_PIXELS)), dtype=np.float32)
 
 
 def _looks(frame: Frame, weights: Mask, total: float) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ditto_models.base import Frame
 from ditto_models.metrics.colour_follow import colour_follow
-from ditto_models.metrics.detail_follow import detail_miss
+from ditto_models.metrics.detail_follow import detail_miss, patchiness
 from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
@@ -17,6 +17,7 @@ NOT_SEEN = 2.0
 MEAN_MISS = Scale(good=0.0, border=0.4, bad=0.9)
 WORST_MISS = Scale(good=0.0, border=0.65, bad=1.0)
 DETAIL_MISS = Scale(good=1.0, border=1.6, bad=2.5)
+PATCHINESS = Scale(good=0.1, border=0.4, bad=0.8)
 KEY_MISS = Scale(good=0.0, border=0.6, bad=1.0)
 
 
@@ -32,6 +33,7 @@ def key_frame_followed(evidence: Evidence) -> Score:
     key_miss = _levels(evidence.edited[index], key_edited) / (_levels(key_source, key_edited) + NOT_SEEN)
     mean_miss, worst_miss = colour.mean_miss / below, colour.worst_miss / below
     detail = detail_miss(evidence.source, evidence.edited, key_source, key_edited)
+    patches = patchiness(evidence.source, evidence.edited, key_source, key_edited)
     graded = [
         Graded(
             value=MEAN_MISS.grade(mean_miss), reason=f"colours miss the key frame's by {mean_miss:.0%} of its change"
@@ -40,6 +42,10 @@ def key_frame_followed(evidence: Evidence) -> Score:
         Graded(value=KEY_MISS.grade(key_miss), reason=f"the key frame itself differs by {key_miss:.0%} of its change"),
         Graded(
             value=DETAIL_MISS.grade(detail), reason=f"fine detail is off the key frame's by a factor of {detail:.1f}"
+        ),
+        Graded(
+            value=PATCHINESS.grade(patches),
+            reason=f"parts of the picture lack {patches:.0%} of what the key frame did to fine detail",
         ),
     ]
     least = weakest(graded)
