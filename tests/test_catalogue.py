@@ -12,7 +12,7 @@ DAY = {"lightness": 50, "lights": 0.01, "warmth": 8, "shadows": 0.1, "greenery":
     "colourfulness": 25,
     "subject_share": 0.15,
 }
-FIGURE = {"subject_separation": 25, "subject_lightness": 50, "subject_chroma": 7} | {
+FIGURE = {"subject_separation": 25, "subject_lightness": 50, "subject_chroma": 7, "subject_stray": 0.01} | {
     "background_lightness": 50,
     "background_chroma": 30,
 }
@@ -52,6 +52,9 @@ def test_offers_follow_the_facts(catalogue: Catalogue) -> None:
     assert "neon" in night
     assert "recolor_subject" in catalogue.offers(DAY | FIGURE)
     assert "recolor_subject" not in catalogue.offers(DAY | FIGURE | {"subject_share": 0.01})
+    gap = set(every(catalogue, DAY | FIGURE | {"subject_stray": 0.1}).values())
+    assert "recolour_subject" not in gap, "an ear outside the mask would keep its colour"
+    assert "desaturate_background" in gap
     assert "season" not in catalogue.offers(DAY | {"greenery": 0.02})
     assert "style" not in catalogue.offers(DAY | {"motion": 9})
     assert catalogue.offers({}) == []

@@ -37,7 +37,7 @@ GRADES = {
     "faded_film": Grade(shadows=(2, -5), lights=(3, 10), saturation=0.55, contrast=0.72, lift=10),
     "neon": Grade(shadows=(22, -34), lights=(20, -14), saturation=1.15, contrast=1.08),
     "bleach_bypass": Grade(saturation=0.3, contrast=1.32),
-    "vivid": Grade(saturation=1.75, contrast=1.06),
+    "vivid": Grade(saturation=2.0, contrast=1.08),
     "emerald": Grade(shadows=(-16, 6), lights=(-14, 10), saturation=0.55, lift=-2),
     "pastel": Grade(lights=(3, 2), saturation=0.62, contrast=0.72, lift=26),
 }

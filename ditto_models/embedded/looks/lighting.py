@@ -12,7 +12,7 @@ def low_key(picture: Picture) -> Frame:
     """Moody: most of the picture sinks towards dark, the brightest parts stand out."""
     amount = picture.strength
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
-    kept = 1 - amount * (0.62 - 0.42 * ramp(lightness, 35, 95))
+    kept = 1 - amount * (0.88 - 0.76 * ramp(lightness, 40, 92))
     colour = 1 - 0.25 * amount
     return from_lab(lightness * kept, redness * colour, warmth * colour)
 

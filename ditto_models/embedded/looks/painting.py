@@ -15,12 +15,12 @@ from ditto_models.embedded.looks.picture import Colours, Picture, Plane, blend, 
 
 def watercolour(picture: Picture) -> Frame:
     """Flat washes with darker rims on pale paper, without grain: grain would stay behind when the picture moves."""
-    flat = np.asarray(cv2.pyrMeanShiftFiltering(picture.frame, 9, 24, maxLevel=1), np.uint8)
+    flat = np.asarray(cv2.pyrMeanShiftFiltering(picture.frame, 12, 27, maxLevel=1), np.uint8)
     lab = lab_of_frame(np.asarray(cv2.bilateralFilter(flat, 9, 30, 7), np.uint8))
     lightness, redness, warmth = lab[..., 0], lab[..., 1], lab[..., 2]
     rims = cv2.GaussianBlur(ramp(_slope(lightness), 2.5, 14), (0, 0), 0.9)
-    pale = 100 - (100 - lightness) * 0.78
-    wash = pale - 13 * rims * ramp(lightness, 5, 50)
+    pale = 100 - (100 - lightness) * 0.66
+    wash = pale - 16 * rims * ramp(lightness, 5, 50)
     painted = from_lab(np.asarray(wash, np.float32), redness * 1.2, warmth * 1.2)
     return blend(picture.frame, painted, _reach(picture))
 
@@ -55,7 +55,7 @@ def comic(picture: Picture) -> Frame:
     lab = lab_of_frame(flat)
     step = 14.0
     part = lab[..., 0] / step
-    stepped = (np.floor(part) + ramp(np.asarray(part % 1, np.float32), 0.3, 0.7)) * step + 3
+    stepped = (np.floor(part) + ramp(np.asarray(part % 1, np.float32), 0.15, 0.85)) * step + 3
     inked = np.clip(stepped, 0, 100) * (1 - 0.92 * _ink(picture.lab[..., 0]))
     painted = from_lab(np.asarray(inked, np.float32), lab[..., 1] * 1.35, lab[..., 2] * 1.35)
     return blend(picture.frame, painted, _reach(picture))
@@ -90,9 +90,10 @@ def _slope(lightness: Plane) -> Plane:
 
 def _sketched(picture: Picture) -> Plane:
     """L* of a pencil drawing: the picture divided by its blurred self, and soft shading."""
-    grey = np.asarray(cv2.bilateralFilter(picture.lab[..., 0], 5, 12, 3) / 100, np.float32)
+    grey = np.asarray(cv2.bilateralFilter(picture.lab[..., 0], 7, 14, 4) / 100, np.float32)
     around = cv2.GaussianBlur(grey, (0, 0), 7)
-    lines = np.clip((grey + 0.1) / (around + 0.1), 0, 1) ** 2.2
+    # Slight shade is left white: on smooth things it is coding noise, which the pencil would smudge.
+    lines = np.clip((grey + 0.1) / (around + 0.1) / 0.975, 0, 1) ** 2.3
     shading = 0.5 + 0.5 * ramp(np.asarray(cv2.GaussianBlur(grey, (0, 0), 2), np.float32), 0.02, 0.55)
     return np.asarray(96 * lines * shading, np.float32)
 

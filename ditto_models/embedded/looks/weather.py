@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from ditto_models.base import Frame
@@ -23,7 +24,8 @@ def overcast(picture: Picture) -> Frame:
     """A covered sky: flat soft light, duller and cooler colours, blue above turned to grey."""
     amount = picture.strength
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
-    blue = near_hue(picture, 270, 75, 4) * amount
+    # Only clear blues, smoothed: in what is nearly grey a hue is coding noise, and would show as blocks.
+    blue = cv2.GaussianBlur(near_hue(picture, 270, 75, 10), (0, 0), 2.5) * amount
     keep = (1 - 0.5 * amount) * (1 - 0.8 * blue)
     flat = 48 + (lightness - 48) * (1 - 0.28 * amount) - 3 * amount
     flat = mix(np.asarray(flat, np.float32), 68, 0.6 * blue)
