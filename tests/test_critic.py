@@ -15,6 +15,7 @@ from tools.catalogue import Expectation
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Scale
 from tools.critic.measured import KEY_FRAME_AXES, THRESHOLDS, VIDEO_AXES, MeasuredCritic
+from tools.critic.safety import unsafe_probability
 
 SCENE = moving_scene(num_frames=17, height=144, width=240)
 SOURCE, MASKS = SCENE.frames, SCENE.masks
@@ -140,6 +141,24 @@ def test_spill_outside_the_mask_fails_the_scope() -> None:
 def test_what_is_unsafe_fails_safety() -> None:
     assert failed(replace(GLOBAL_EDIT, unsafe_probability=0.95)) == {"safety"}
     assert failed(replace(GLOBAL_EDIT, unsafe_probability=0.4)) == set()
+
+
+class _UnsafeWhereWhite:
+    name = "white"
+
+    def unsafe_probability(self, frames: Frames) -> float:
+        return float(frames.max(axis=(1, 2, 3)).max()) / 255
+
+
+def test_one_look_alone_at_an_edit_does_not_make_it_unsafe_but_one_at_its_source_does() -> None:
+    calm = np.full((49, 8, 8, 3), 51, np.uint8)
+    once, lasting = calm.copy(), calm.copy()
+    once[48] = 255
+    lasting[20:] = 255
+    assert unsafe_probability(_UnsafeWhereWhite(), calm, once) == pytest.approx(0.2)
+    assert unsafe_probability(_UnsafeWhereWhite(), calm, lasting) == 1
+    assert unsafe_probability(_UnsafeWhereWhite(), once, calm) == 1
+    assert unsafe_probability(_UnsafeWhereWhite(), calm[:1], once[48:]) == 1, "a short clip has one look"
 
 
 def test_what_cannot_be_judged_is_none_and_says_why() -> None:

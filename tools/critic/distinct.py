@@ -1,4 +1,4 @@
-"""distinct: whether the pair shows something that no accepted pair of the same clip shows already."""
+"""distinct: whether the pair shows something that no accepted pair of the same source shows already."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ DIFFERENCE = Scale(good=25.0, border=8.0, bad=0.0)
 
 
 def distinct(key_edited: Frame, earlier: Sequence[Frame]) -> Score:
-    """Falls as the key frame nears that of an accepted edit of the same clip; frames are HWC uint8 RGB of one size."""
+    """Falls as the key frame nears that of an accepted edit of the same source; all HWC uint8 RGB of one size."""
     if not earlier:
-        return Score(value=1.0, reason="the first accepted edit of this clip")
+        return Score(value=1.0, reason="the first accepted edit of this source")
     nearest = min(visible_difference(key_edited, other) for other in earlier)
-    reason = f"{nearest:.0f} CIE76 from the nearest of {len(earlier)} accepted edits of this clip"
+    reason = f"{nearest:.0f} CIE76 from the nearest of {len(earlier)} accepted edits of this source"
     return Score(value=DIFFERENCE.grade(nearest), reason=reason)

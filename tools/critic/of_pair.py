@@ -9,7 +9,8 @@ from memory.sample import Critique, Instruction, Score
 from tools.catalogue import Catalogue, Expectation
 from tools.critic.evidence import Evidence
 from tools.critic.measured import MeasuredCritic
-from tools.critic.of_sample import SAFETY_EVERY, STYLES
+from tools.critic.of_sample import STYLES
+from tools.critic.safety import unsafe_probability
 
 NO_ENTRY = "the embedded critic can only measure instructions of its catalogue, and this is none of them"
 NO_KEY_FRAME = "not required: no edited key frame was given"
@@ -56,7 +57,7 @@ class PairCritic:
                 scope=matched.scope if matched else None,
                 expectation=expectation,
                 parameters=matched.parameters if matched else {},
-                unsafe_probability=self._safety.unsafe_probability(pair.edited[::SAFETY_EVERY]),
+                unsafe_probability=unsafe_probability(self._safety, pair.source, pair.edited),
                 # Of unknown words, a fault is only what would be one under any: the wider allowance of a style edit.
                 restyled=matched is None or matched.edit_type in STYLES,
             )

@@ -9,13 +9,12 @@ from tools.catalogue import Catalogue
 from tools.critic.distinct import distinct
 from tools.critic.evidence import Evidence
 from tools.critic.measured import MeasuredCritic
+from tools.critic.safety import unsafe_probability
 from tools.media import Media
 from tools.requests import parts
 
 STYLES = ("style", "background_style")
 """Edit types that redraw texture."""
-SAFETY_EVERY = 12
-"""Frames between two looks of the safety classifier."""
 
 
 class SampleCritic:
@@ -51,10 +50,11 @@ class SampleCritic:
         clip, description, instruction = parts(sample)
         if sample.key_frame is None or sample.edit is None:
             raise ValueError(f"sample {sample.id!r} has no edited video to judge")
-        edited, key_edited = self._media.frames(sample.edit.video), self._media.image(sample.key_frame.chosen)
+        source, edited = self._media.frames(clip.video), self._media.frames(sample.edit.video)
+        key_edited = self._media.image(sample.key_frame.chosen)
         critique = self._critic.judge_video(
             Evidence(
-                source=self._media.frames(clip.video),
+                source=source,
                 edited=edited,
                 masks=self._media.masks(description.masks),
                 key_index=sample.key_frame.index,
@@ -62,7 +62,7 @@ class SampleCritic:
                 scope=instruction.scope,
                 expectation=self._catalogue.expectation(instruction),
                 parameters=instruction.parameters,
-                unsafe_probability=self._safety.unsafe_probability(edited[::SAFETY_EVERY]),
+                unsafe_probability=unsafe_probability(self._safety, source, edited),
                 restyled=instruction.edit_type in STYLES,
             )
         )
@@ -70,8 +70,9 @@ class SampleCritic:
         return Critique(scores={**critique.scores, "distinct": distinct(key_edited, earlier)})
 
     def _accepted_key_frames(self, sample: Sample) -> list[str]:
-        """Of the same clip, other samples'."""
+        """Of the same source file, other samples': clips of one shot may look alike."""
         if sample.clip is None:
             return []
-        rows = self._ledger.rows("clip_id = ? AND decision = 'accepted' AND id != ?", (sample.clip.clip_id, sample.id))
+        same = "clip_id IN (SELECT id FROM clips WHERE uri = ?) AND decision = 'accepted' AND id != ?"
+        rows = self._ledger.rows(same, (sample.clip.uri, sample.id))
         return [row.sample.key_frame.chosen for row in rows if row.sample.key_frame]
