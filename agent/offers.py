@@ -21,6 +21,7 @@ class OfferBook:
         self._routes = routes
         self._uses: Counter[str] = Counter()
         self._by_clip: dict[str, dict[str, Instruction]] = defaultdict(dict)
+        self._clips: dict[str, set[str]] = defaultdict(set)
 
     def note(self, sample: Sample) -> None:
         """Take in a sample's instruction as it is now."""
@@ -30,6 +31,7 @@ class OfferBook:
         if earlier == sample.instruction:
             return
         self._by_clip[sample.clip.clip_id][sample.id] = sample.instruction
+        self._clips[sample.clip.uri].add(sample.clip.clip_id)
         self._uses[sample.instruction.edit_type] += 1
 
     def others(self, sample: Sample) -> list[Instruction]:
@@ -38,6 +40,13 @@ class OfferBook:
             return []
         edits = self._by_clip[sample.clip.clip_id]
         return [instruction for sample_id, instruction in edits.items() if sample_id != sample.id]
+
+    def beside(self, sample: Sample) -> list[Instruction]:
+        """What is asked of other clips of the same source."""
+        if sample.clip is None:
+            return []
+        clips = self._clips[sample.clip.uri] - {sample.clip.clip_id}
+        return [instruction for clip in sorted(clips) for instruction in self._by_clip[clip].values()]
 
     def offers(self, sample: Sample) -> Offers:
         """Edit types that suit the clip: those that it had least first, then those that the run had least."""

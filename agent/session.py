@@ -163,7 +163,7 @@ def _tools(
         "sample_clip": sample_clip(session.clips, media, executor, made_by),
         "describe_clip": describe_clip(models.describer, models.masker, media, executor),
         "write_instruction": write_instruction(
-            propose_from(catalogue, book.others, models.embedder.embed), stores.memory, "catalogue"
+            propose_from(catalogue, book.others, book.beside, models.embedder.embed), stores.memory, "catalogue"
         ),
         "edit_key_frame": edit_key_frame(models.editor, media, executor),
         "critique_key_frame": critique_key_frame(critic.judge_key_frame, of_key_frame, critic.name, executor),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +18,11 @@ CONSIDERED = 200
 def propose_from(
     catalogue: Catalogue,
     others: Callable[[Sample], Sequence[Instruction]],
+    beside: Callable[[Sample], Sequence[Instruction]],
     embed: Callable[[Sequence[str]], NDArray[np.float32]],
 ) -> Propose:
-    """A writer over the catalogue; `others` are the edits that the clip has already."""
+    """A writer over the catalogue; `others` are the edits that the clip has already, never written again, and
+    `beside` those of other clips of its source, written again only when nothing else is left."""
 
     def propose(sample: Sample, edit_type: str, wish: str) -> Iterator[Instruction]:
         if sample.description is None:
@@ -31,8 +32,11 @@ def propose_from(
         if sample.instruction:
             taken.add(_edit(sample.instruction))
         variants = catalogue.variants(edit_type, sample.description.facts, seed)
-        fresh = (variant for variant in variants if _edit(variant) not in taken)
-        return _nearest_first(wish, list(islice(fresh, CONSIDERED))) if wish else fresh
+        fresh = [variant for variant in variants if _edit(variant) not in taken]
+        if wish:
+            return _nearest_first(wish, fresh[:CONSIDERED])
+        seen = {_edit(instruction) for instruction in beside(sample)}
+        return iter(sorted(fresh, key=lambda variant: _edit(variant) in seen))
 
     def _nearest_first(wish: str, variants: list[Instruction]) -> Iterator[Instruction]:
         if not variants:
