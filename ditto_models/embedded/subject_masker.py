@@ -9,7 +9,7 @@ is and is doubted again and again is no part of the subject, and colour settles 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import cv2
@@ -90,31 +90,30 @@ class SubjectMasker:
         return sum(present) >= self.config.min_presence * len(present)
 
     def _look(self, frame: Frame) -> Mask:
-        wide = self._probability(frame)
+        wide = np.asarray((self._forward(frame) + self._mirrored(frame)) / 2, np.float32)
         if (wide > 0.5).mean() < self.config.min_share / 2:
             return np.zeros(frame.shape[:2], np.float32)
-        views: list[Mask] = []
-        for zoom in ZOOMS:
-            views.append(self._zoomed(frame, wide if zoom != 1.0 else np.mean(views, axis=0, dtype=np.float32), zoom))
-        return np.asarray(np.mean(views, axis=0, dtype=np.float32), np.float32)
+        near = self._zoomed(frame, wide, ZOOMS[0], self._forward)
+        nearer = self._zoomed(frame, np.float32(0.5) * (wide + near), ZOOMS[1], self._mirrored)
+        nearest = self._zoomed(frame, np.float32(0.5) * (near + nearer), ZOOMS[2], self._forward)
+        return np.asarray((near + nearer + nearest) / 3, np.float32)
 
-    def _zoomed(self, frame: Frame, guess: Mask, zoom: float) -> Mask:
+    def _zoomed(self, frame: Frame, guess: Mask, zoom: float, see: Callable[[Frame], Mask]) -> Mask:
         top, bottom, left, right = _box(guess, zoom)
         mask = np.zeros(frame.shape[:2], np.float32)
-        mask[top:bottom, left:right] = self._probability(frame[top:bottom, left:right])
+        mask[top:bottom, left:right] = see(frame[top:bottom, left:right])
         return mask
 
-    def _probability(self, frame: Frame) -> Mask:
-        flipped = np.ascontiguousarray(frame[:, ::-1])
-        both = (self._forward(frame) + self._forward(flipped)[:, ::-1]) / 2
-        return np.asarray(cv2.resize(both, frame.shape[1::-1]), np.float32)
+    def _mirrored(self, frame: Frame) -> Mask:
+        return np.asarray(self._forward(np.ascontiguousarray(frame[:, ::-1]))[:, ::-1], np.float32)
 
     def _forward(self, frame: Frame) -> Mask:
         scaled = cv2.resize(frame, NETWORK_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         # The network object holds its activations: one caller at a time.
         with self._lock:
             self._net.setInput(cv2.dnn.blobFromImage(scaled))
-            return np.array(self._net.forward()[0, 0], np.float32)
+            found = np.array(self._net.forward()[0, 0], np.float32)
+        return np.asarray(cv2.resize(found, frame.shape[1::-1]), np.float32)
 
 
 def _box(guess: Mask, zoom: float) -> tuple[int, int, int, int]:
@@ -137,15 +136,22 @@ def _box(guess: Mask, zoom: float) -> tuple[int, int, int, int]:
 
 def _doubted(frames: dict[int, Frame], likely: dict[int, Mask]) -> dict[int, NDArray[np.bool_]]:
     """By look, the places that show what other looks saw there too and were not sure of."""
-    blurred = {index: cv2.GaussianBlur(frame, (0, 0), 1.5) for index, frame in frames.items()}
+    height, width = next(iter(frames.values())).shape[:2]
+    half = (width // 2, height // 2)
+    seen = {
+        index: cv2.blur(cv2.resize(frame, half, interpolation=cv2.INTER_AREA), (3, 3))
+        for index, frame in frames.items()
+    }
+    sure = {index: cv2.resize(mask, half, interpolation=cv2.INTER_AREA) for index, mask in likely.items()}
     found = {}
-    for index, frame in blurred.items():
-        doubts, certain = np.zeros(frame.shape[:2]), np.zeros(frame.shape[:2])
-        for other, seen in blurred.items():
-            same = cv2.absdiff(frame, seen).max(axis=2) < SAME_LEVELS
-            doubts += same & (likely[other] < 0.9)
-            certain += same & (likely[other] >= 0.97)
-        found[index] = (doubts >= 2) & (doubts > 0.35 * certain)
+    for index, here in seen.items():
+        doubts, certain = np.zeros(half[::-1], np.float32), np.zeros(half[::-1], np.float32)
+        for other, there in seen.items():
+            same = cv2.absdiff(here, there).max(axis=2) < SAME_LEVELS
+            doubts += same & (sure[other] < 0.9)
+            certain += same & (sure[other] >= 0.97)
+        doubted = (doubts >= 2) & (doubts > 0.35 * certain)
+        found[index] = cv2.resize(doubted.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
     return found
 
 
@@ -230,5 +236,11 @@ def _outline(frame: Frame, mask: Mask) -> Mask:
     """The mask at full size, its edge drawn where the frame's is."""
     large = cv2.resize(mask, frame.shape[1::-1], interpolation=cv2.INTER_CUBIC)
     firm = np.clip((large - 0.25) / 0.5, 0, 1)
-    drawn = cv2.ximgproc.guidedFilter(frame, firm, 5, 1e-4 * 255**2)
-    return np.asarray(np.clip((drawn - 0.05) / 0.9, 0, 1), np.float32)
+    outlined = np.zeros(frame.shape[:2], np.float32)
+    left, top, width, height = cv2.boundingRect((firm > 0).astype(np.uint8))
+    if width == 0:
+        return outlined
+    window = np.s_[max(0, top - 8) : top + height + 8, max(0, left - 8) : left + width + 8]
+    drawn = cv2.ximgproc.guidedFilter(np.ascontiguousarray(frame[window]), firm[window], 5, 1e-4 * 255**2)
+    outlined[window] = np.clip((drawn - 0.05) / 0.9, 0, 1)
+    return outlined
