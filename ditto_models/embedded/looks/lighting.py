@@ -22,6 +22,6 @@ def high_key(picture: Picture) -> Frame:
     amount = picture.strength
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
     part = np.clip(lightness / 100, 0, 1)
-    opened = 100 * part ** (1 - 0.45 * amount)
-    opened = opened + 5 * amount * (1 - part)
+    opened = 100 * part ** (1 - 0.56 * amount)
+    opened = opened + 7 * amount * (1 - part)
     return from_lab(np.asarray(opened, np.float32), redness * (1 + 0.1 * amount), warmth * (1 + 0.1 * amount))

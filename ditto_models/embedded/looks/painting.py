@@ -90,10 +90,10 @@ def _slope(lightness: Plane) -> Plane:
 
 def _sketched(picture: Picture) -> Plane:
     """L* of a pencil drawing: the picture divided by its blurred self, and soft shading."""
-    grey = np.asarray(cv2.bilateralFilter(picture.lab[..., 0], 7, 14, 4) / 100, np.float32)
-    around = cv2.GaussianBlur(grey, (0, 0), 7)
+    grey = np.asarray(cv2.bilateralFilter(picture.lab[..., 0], 5, 14, 3) / 100, np.float32)
+    around = cv2.GaussianBlur(grey, (0, 0), 3.5)
     # Slight shade is left white: on smooth things it is coding noise, which the pencil would smudge.
-    lines = np.clip((grey + 0.1) / (around + 0.1) / 0.975, 0, 1) ** 2.3
+    lines = np.clip((grey + 0.08) / (around + 0.08) / 0.985, 0, 1) ** 3.2
     shading = 0.5 + 0.5 * ramp(np.asarray(cv2.GaussianBlur(grey, (0, 0), 2), np.float32), 0.02, 0.55)
     return np.asarray(96 * lines * shading, np.float32)
 
