@@ -8,7 +8,16 @@ from pydantic import ValidationError
 from ditto_models.embedded.looks.registry import LOOKS
 from tools.catalogue import CATALOGUE_PATH, Catalogue
 
-DAY = {"lightness": 50, "lights": 0.01, "warmth": 8, "shadows": 0.1, "greenery": 0.4, "detail": 4, "motion": 1} | {
+DAY = {
+    "lightness": 50,
+    "lights": 0.01,
+    "warmth": 8,
+    "redness": 0,
+    "shadows": 0.1,
+    "greenery": 0.4,
+    "detail": 4,
+    "motion": 1,
+} | {
     "colourfulness": 25,
     "subject_share": 0.15,
 }
