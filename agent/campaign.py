@@ -1,7 +1,8 @@
 """Many samples at once until the target is met, resumable after any end.
 
-One task a sample, so many at a time; no more are begun than accepted pairs are still wanted, so the target is never
-passed. Nothing here is kept but in the ledger: a campaign that is killed and one that is stopped resume alike.
+One task a sample, so many at a time; no more are begun than accepted pairs are still wanted, so only a person's own
+acceptance can pass the target. Nothing here is kept but in the ledger: a campaign that is killed and one that is
+stopped resume alike.
 """
 
 from __future__ import annotations
@@ -104,13 +105,14 @@ class Campaign:
         """What people asked for meanwhile; the dataset must be nobody else's while it is rewritten."""
         if self._session.stores.ledger.open_commands():
             async with self._dataset_turn:
-                self._accepted += await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
+                grown = await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
+            self._accepted += grown
 
     async def _collect(self, done: set[asyncio.Task[None]]) -> None:
-        for task in done:
-            if not task.cancelled() and (error := task.exception()):
-                await self._drop_all()
-                raise error
+        errors = [error for task in done if not task.cancelled() and (error := task.exception())]
+        if errors:
+            await self._drop_all()
+            raise errors[0]
 
     async def _drop_all(self) -> None:
         for task in self._tasks:
@@ -142,7 +144,7 @@ class Campaign:
             new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
             yield fold(new, self._session.stores.ledger.events(new.id)), row.number
         number = self._session.stores.ledger.next_number()
-        while self._session.clips.has_clip():
+        while self._session.clips.claim():
             self._candidates += 1
             yield new_sample(self._session.config.seed, number), number
             number += 1
@@ -155,7 +157,9 @@ class Campaign:
         try:
             state = await session.graph.ainvoke({"sample": sample, "number": number, "history": history}, config)
             sample = state["sample"]
-        except NoClipLeft:
+        except NoClipLeft:  # what was left turned out to be unreadable
+            self._candidates -= 1
+            self._reporter.ended(sample)
             return
         except Parked as parked:
             sample = parked.sample

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Callable
 
-from memory.ledger import LedgerError
+from memory.group_commit import LedgerError
 
 
 class CommandError(Exception):
@@ -19,10 +21,27 @@ class CommandFailed(Exception):
 def command(body: Callable[[], int]) -> int:
     """Run a command's body and return its exit code.
 
-    One clear line and 2 where the arguments do not fit, and 1 where they do but something failed.
+    One clear line on stderr, and 2 where the arguments do not fit, 1 where they do but something failed.
     """
+    # Names of files and words of models may hold what the terminal's encoding has not.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return body()
-    except (CommandError, CommandFailed, LedgerError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, CommandError) else 1
+    except CommandError as error:
+        return _said(error, 2)
+    except (CommandFailed, LedgerError) as error:
+        return _said(error, 1)
+    except BrokenPipeError:  # the reader, `head` for one, has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 1
+    except OSError as error:
+        return _said(error, 1)
+    except KeyboardInterrupt:
+        return _said("stopped", 1)
+
+
+def _said(what: object, code: int) -> int:
+    print(f"error: {what}", file=sys.stderr)
+    return code

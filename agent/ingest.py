@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.plain import plain
 from ditto_models import video
 from memory.ledger import Ledger, Source
 from memory.sample import Clip
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".ogv"})
+
+
+MIN_SIDE = 16
+"""Pixels of the shorter side; flow and masks need so many."""
 
 
 class IngestConfig(BaseModel):
@@ -43,29 +49,51 @@ def ingest(folder: Path, ledger: Ledger, config: IngestConfig, say: Callable[[st
         raise NotADirectoryError(f"--clips {str(folder)!r} is not a folder; give one that holds videos")
     known = {source.uri for source in ledger.sources()}
     for path in sorted(folder.iterdir()):
-        uri = str(path.resolve())
-        if path.suffix.lower() not in VIDEO_SUFFIXES or uri in known:
+        if path.suffix.lower() not in VIDEO_SUFFIXES:
+            continue
+        uri = source_uri(path)
+        if uri in known:
             continue
         source, clips = read_source(path, config)
+        if clips and (reason := _same_content(clips[0], ledger)):
+            source, clips = Source(uri=uri, outcome="rejected", reason=reason), []
         ledger.set_source(source, clips)
-        say(f"{path.name}: {len(clips)} clips" if clips else f"{path.name}: rejected, {source.reason}")
+        say(plain(f"{path.name}: {len(clips)} clips" if clips else f"{path.name}: rejected, {source.reason}"))
+
+
+def source_uri(path: Path) -> str:
+    """How a source file is known: its real path, with what is no text written out."""
+    return plain(os.path.realpath(path))
+
+
+def _same_content(clip: Clip, ledger: Ledger) -> str:
+    """Why a file whose content is known is not taken again; empty where it is new, or was moved here."""
+    other = ledger.uri_of_content(clip.sha256)
+    copied = other is not None and other != clip.uri and Path(other).is_file()
+    return f"duplicate: same content as {other}" if copied else ""
 
 
 def read_source(path: Path, config: IngestConfig) -> tuple[Source, list[Clip]]:
     """One file's fate and its windows."""
-    uri = str(path.resolve())
+
+    def rejected(reason: str) -> tuple[Source, list[Clip]]:
+        return Source(uri=source_uri(path), outcome="rejected", reason=reason), []
+
+    if os.path.realpath(path) != source_uri(path):
+        return rejected("unreadable: its name is not text; rename it")
     try:
         known = video.probe(path)
     except video.VideoError as error:
-        return Source(uri=uri, outcome="rejected", reason=f"unreadable: {error}"), []
+        return rejected(f"unreadable: {error}")
     if known.height < config.min_height:
-        reason = f"too small: {known.width}x{known.height}, expected at least {config.min_height} lines"
-        return Source(uri=uri, outcome="rejected", reason=reason), []
+        return rejected(f"too small: {known.width}x{known.height}, expected at least {config.min_height} lines")
+    width, height = fitted_size(known.width, known.height, config)
+    if min(width, height) < MIN_SIDE:
+        return rejected(f"too narrow: {known.width}x{known.height} fits {width}x{height}, expected {MIN_SIDE} a side")
     clips = list(_windows(path, known, config))
     if not clips:
-        reason = f"too short: no shot reaches {config.frames} frames"
-        return Source(uri=uri, outcome="rejected", reason=reason), []
-    return Source(uri=uri, outcome="pending", reason=""), clips
+        return rejected(f"too short: no shot reaches {config.frames} frames")
+    return Source(uri=source_uri(path), outcome="pending", reason=""), clips
 
 
 def _windows(path: Path, known: video.Probe, config: IngestConfig) -> Iterator[Clip]:
@@ -78,7 +106,7 @@ def _windows(path: Path, known: video.Probe, config: IngestConfig) -> Iterator[C
         for start in range(first + margin, end - config.frames + 1, config.frames):
             yield Clip(
                 clip_id=f"{digest[:12]}-{start:06d}",
-                uri=str(path.resolve()),
+                uri=source_uri(path),
                 sha256=digest,
                 start_seconds=start / known.fps,
                 end_seconds=(start + config.frames) / known.fps,

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -19,10 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.command import CommandError, command
+from agent.plain import plain
 from agent.state import fold
 from agent.verdict_table import print_verdict
 from memory.ledger import Ledger, Row
-from memory.sample import Event, Sample
+from memory.sample import Decision, Event, Sample
 
 if TYPE_CHECKING:
     from tools.media import Media
@@ -36,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     parser.add_argument("sample", nargs="?", metavar="SAMPLE", help="one sample: its timeline, scores and verdict")
     parser.add_argument(
-        "--decision", help="only samples with this decision, e.g. rejected; pending are those under way"
+        "--decision",
+        choices=(*get_args(Decision), "pending"),
+        help="only samples with this decision; pending are those under way",
     )
     parser.add_argument("--reason", help="only samples with this reason, e.g. temporal_steadiness")
     parser.add_argument(
@@ -164,7 +167,9 @@ def _print_list(ledger: Ledger, rows: Sequence[Row]) -> None:
     console.print(table)
     console.print(", ".join(f"{count} {decision}" for decision, count in ledger.counts().items()) or "no samples yet")
     for source in ledger.sources():
-        console.print(Text(f"{source.uri}: {source.outcome} {source.reason}".rstrip()), style="dim", soft_wrap=True)
+        console.print(
+            Text(plain(f"{source.uri}: {source.outcome} {source.reason}".rstrip())), style="dim", soft_wrap=True
+        )
 
 
 def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
@@ -173,7 +178,7 @@ def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
     console.print(Text(f"{sample.id}  {sample.decision or 'pending'}  {text}", style="bold"))
     if sample.clip:
         where = f"{sample.clip.uri} from {sample.clip.start_seconds:.2f} s to {sample.clip.end_seconds:.2f} s"
-        console.print(Text(where, style="dim"), soft_wrap=True)
+        console.print(Text(plain(where), style="dim"), soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("seq", "stage", "call", "by", "seconds", "what came of it"):
         table.add_column(column, overflow="fold")
@@ -183,7 +188,12 @@ def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
         came = event.error or event.note
         asked = f" after {len(event.refusals)} refused answers" if event.refusals else ""
         table.add_row(
-            str(event.seq), event.stage, f"{event.tool}({arguments})", by, f"{event.seconds:.2f}", Text(came + asked)
+            str(event.seq),
+            event.stage,
+            Text(f"{event.tool}({arguments})"),
+            by,
+            f"{event.seconds:.2f}",
+            Text(came + asked),
         )
     console.print(table)
     for name, verdict in (("key frame", sample.key_frame_verdict), ("video", sample.verdict)):

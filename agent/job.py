@@ -15,16 +15,19 @@ from agent.campaign import Campaign, Limits, Outcome, Reporter
 from agent.command import CommandError, CommandFailed
 from agent.context import build_models
 from agent.log import logging_to
+from agent.nodes import RunError
 from agent.profile import ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
 from agent.run_config import RunConfig
 from agent.session import Session, open_session
 from ditto_models import assets
+from memory.instructions import MemoryDamaged
 from memory.owner import RunIsOwned
 from memory.sample import Event, Sample
 
 EXIT_CODES: dict[Outcome, int] = {"target met": 0, "stopped": 1}
-"""Of every other outcome: 3."""
+EXIT_EXHAUSTED = 3
+"""Of every other outcome: clips or a budget were used up first."""
 
 
 def run_job(options: argparse.Namespace) -> int:
@@ -51,8 +54,10 @@ def run_job(options: argparse.Namespace) -> int:
             logging_to(options.out / "log.jsonl") as log,
         ):
             return _campaign(session, options, console, log)
-    except (ProfileError, RunIsOwned, assets.AssetError) as error:
+    except ProfileError as error:
         raise CommandError(str(error)) from error
+    except (RunIsOwned, assets.AssetError, MemoryDamaged, RunError) as error:
+        raise CommandFailed(str(error)) from error
     except OSError as error:
         raise CommandFailed(f"{error}; nothing accepted is lost: mend it, and the same command resumes") from error
 
@@ -78,7 +83,7 @@ def _campaign(
     session.write_card()
     log.info("session ended", outcome=outcome)
     _say_how_it_went(console, session, outcome, options.target)
-    return EXIT_CODES.get(outcome, 3)
+    return EXIT_CODES.get(outcome, EXIT_EXHAUSTED)
 
 
 async def _run(campaign: Campaign) -> Outcome:
@@ -121,7 +126,7 @@ def _say_how_it_went(console: Console, session: Session, outcome: Outcome, targe
     counts = ledger.counts()
     console.print(f"\n[bold]{outcome}[/]: {counts.get('accepted', 0)} of {target} pairs accepted")
     console.print(summary(counts, reasons, kinds, seconds))
-    console.print(f"dataset   {session.run / 'dataset'}", highlight=False, soft_wrap=True)
-    console.print(f"traces    python -m agent.inspect {session.run}", highlight=False, soft_wrap=True)
+    for line in (f"dataset   {session.run / 'dataset'}", f"traces    python -m agent.inspect {session.run}"):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if outcome == "stopped":
         console.print("the same command resumes where it stopped")

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.command import CommandError, command
+from agent.command import CommandFailed, command
 
 EPILOG = (
     "An axis that needs a key frame is not required without --key-frame, and 'distinct' never is: a pair by itself has "
@@ -65,7 +65,7 @@ def judge_files(options: argparse.Namespace) -> int:
     try:
         verdict = verdict_of(pair, build_pair_critic(profile), profile.policy)
     except AssetError as error:
-        raise CommandError(str(error)) from error
+        raise CommandFailed(str(error)) from error
     if options.json:
         print(json.dumps(verdict.model_dump(mode="json", exclude={"rule"}), indent=1))
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Protocol
 from langchain_core.tools import BaseTool
 from pydantic import JsonValue, TypeAdapter
 
+from agent.plain import plain
 from agent.planner import Ask, Planner, default_arguments, has_free_argument
 from agent.policy import (
     BUDGETED,
@@ -25,12 +25,13 @@ from agent.policy import (
 )
 from agent.state import Call, SampleState, apply
 from agent.state_block import state_block
-from memory.ledger import Ledger, LedgerError
+from ditto_models.video import DISK_ERRORS
+from memory.group_commit import LedgerError
+from memory.ledger import Ledger
 from memory.sample import Event, Sample, Stage
 from tools.result import NoClipLeft, PoisonInput, ToolError, ToolResult
 
 Update = dict[str, object]
-DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -40,6 +41,10 @@ class Node(Protocol):
     def __call__(self, state: SampleState) -> Awaitable[Update]:
         """The keys of the state that changed."""
         ...
+
+
+class RunError(RuntimeError):
+    """Something of the run broke, not of one sample: the ledger is as it was, and the sample goes on later."""
 
 
 class Parked(Exception):
@@ -86,7 +91,13 @@ class Steps:
         return act
 
     async def fail(self, sample: Sample, number: int, error: Exception) -> Sample:
-        """End a sample whose step could not even be decided on, for example because no planner answers."""
+        """End a sample whose step could not even be decided on, for example because no planner answers.
+
+        Raises:
+            RunError: the sample is done already.
+        """
+        if sample.stage == "done":
+            raise RunError(f"sample {sample.id!r} is done, yet something failed after it: {_said(error)}") from error
         event = _event(sample, "plan", None, {"decision": "failed", "reasons": ["planner"]}, "done")
         failed, _ = await self._keep(sample, number, event.model_copy(update={"error": _said(error)}))
         return failed
@@ -118,19 +129,18 @@ class Steps:
         """Carry out the call; what goes wrong with this one sample becomes its event, what is the run's is raised."""
         try:
             result: ToolResult = await self.tools[tool].ainvoke({**call["arguments"], "sample": sample})
+            changed = Sample.model_validate(sample.model_dump() | result.as_json())
         except ToolError as error:
             if tool in BUDGETED:  # it has used up one of its calls, so this cannot go on for ever
                 return _event(sample, tool, call, {}, sample.stage, error)
             return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
         except PoisonInput as error:
-            return _event(sample, tool, call, {"decision": "quarantined", "reasons": ["unreadable"]}, "done", error)
-        except NoClipLeft:
-            raise
+            poisoned: dict[str, JsonValue] = {"decision": "quarantined", "reasons": ["unreadable"]}
+            return _event(sample, tool, call, poisoned | error.changes, "done", error)
         except Exception as error:
             if not is_of_sample(error):
                 raise
             return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
-        changed = Sample.model_validate(sample.model_dump() | result.as_json())
         event = _event(sample, tool, call, result.as_json(), next_stage(tool, changed, call["arguments"]))
         if event.next_stage == "done" and not changed.decision:
             unscored = {"decision": "unscored", "reasons": _unscored_axes(changed)}
@@ -140,14 +150,17 @@ class Steps:
                 "model": result.model or event.model,
                 "model_seconds": result.model_seconds,
                 "gpu_seconds": result.gpu_seconds,
-                "note": result.note,
+                "note": plain(result.note),
             }
         )
 
     async def _keep(self, sample: Sample, number: int, event: Event) -> tuple[Sample, Event]:
         after = apply(sample, event)
         kept = await self.ledger.append(event, after, number)
-        self.on_event(kept, after)
+        try:
+            self.on_event(kept, after)
+        except Exception as error:
+            raise RunError(f"event {kept.seq} is on disk, but telling of it failed: {_said(error)}") from error
         return after, kept
 
     def _by_policy(self, call: LegalCall) -> Call:
@@ -192,14 +205,14 @@ def _event(
 
 
 def is_of_sample(error: Exception) -> bool:
-    """Whether an error ends one sample only; errors of the disk and of the ledger are the run's."""
-    if isinstance(error, LedgerError):
+    """Whether an error ends one sample only; errors of the disk, the ledger and its listeners are the run's."""
+    if isinstance(error, LedgerError | RunError | NoClipLeft):
         return False
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 
 
 def _said(error: Exception) -> str:
-    return str(error) if isinstance(error, ToolError | PoisonInput) else f"{type(error).__name__}: {error}"
+    return plain(str(error) if isinstance(error, ToolError | PoisonInput) else f"{type(error).__name__}: {error}")
 
 
 def _unscored_axes(sample: Sample) -> list[JsonValue]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.run_config import RunConfig
 from agent.state import apply
-from agent.stores import Stores, reconcile
-from memory.ledger import Row
+from agent.stores import Stores, reconcile_dataset
 from memory.sample import Event, Sample
 
 Override = Literal["accept", "reject"]
@@ -34,6 +33,17 @@ def check_override(sample: Sample, override: Override) -> None:
         raise OrderError(f"sample {sample.id!r} has no judged edited video, so it cannot be accepted")
 
 
+class Order(BaseModel):
+    """One order, as the ledger keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["override"] = "override"
+    sample: str
+    override: Override
+    note: str
+
+
 def order_override(sample: Sample, override: Override, note: str) -> dict[str, JsonValue]:
     """The order to leave in the ledger.
 
@@ -41,44 +51,47 @@ def order_override(sample: Sample, override: Override, note: str) -> dict[str, J
         OrderError: see `check_override`.
     """
     check_override(sample, override)
-    return {"kind": "override", "sample": sample.id, "override": override, "note": note}
+    return Order(sample=sample.id, override=override, note=note).model_dump()
 
 
 def carry_out(stores: Stores, config: RunConfig) -> int:
     """Deal with every open order; returns by how many the accepted pairs have grown. Only for the run's owner.
 
-    Call it from a thread of its own where an event loop runs.
+    Call it from a thread of its own where an event loop runs. Other samples may go on meanwhile, but none may be
+    added to the dataset.
     """
     grown = 0
     orders = stores.ledger.open_commands()
-    for number, order in orders:
-        row = stores.ledger.row(str(order["sample"]))
+    for number, payload in orders:
         try:
-            grown += _override(stores, row, order) if row else 0
-        except OrderError as error:
+            grown += _override(stores, Order.model_validate(payload))
+        except (OrderError, ValidationError) as error:
             stores.ledger.finish_command(number, f"refused: {error}")
         else:
-            stores.ledger.finish_command(number, "done" if row else "refused: no such sample")
+            stores.ledger.finish_command(number, "done")
     if orders:
-        reconcile(stores, config)
+        reconcile_dataset(stores, config)
     return grown
 
 
-def _override(stores: Stores, row: Row, order: dict[str, JsonValue]) -> int:
-    override: Override = "accept" if order["override"] == "accept" else "reject"
-    check_override(row.sample, override)
+def _override(stores: Stores, order: Order) -> int:
+    row = stores.ledger.row(order.sample)
+    if row is None:
+        raise OrderError(f"there is no sample {order.sample!r}")
+    check_override(row.sample, order.override)
+    decision = _DECISIONS[order.override]
     event = Event(
         sample_id=row.sample.id,
         stage="done",
         next_stage="done",
         tool="override",
-        arguments={"decision": _DECISIONS[override], "note": order["note"]},
-        result={"decision": _DECISIONS[override], "reasons": [] if override == "accept" else ["person"]},
+        arguments={"decision": decision, "note": order.note},
+        result={"decision": decision, "reasons": [] if order.override == "accept" else ["person"]},
         seconds=0.0,
         attempt=row.sample.attempts.get("override", 0) + 1,
         by="person",
-        note=f"{override}ed by a person: {order['note']}",
+        note=f"{decision} by a person: {order.note}",
     )
     asyncio.run(stores.ledger.append(event, apply(row.sample, event), row.number))
-    was, now = row.sample.decision == "accepted", override == "accept"
-    return now - was
+    stores.memory.hold(row.sample.id, row.sample.instruction if order.override == "accept" else None)
+    return (order.override == "accept") - (row.sample.decision == "accepted")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from agent.command import CommandError
 from agent.context import build_embedder
 from agent.orders import OrderError, Override, carry_out, order_override
-from agent.run_config import RunConfig
+from agent.plain import plain
+from agent.run_config import saved_config
 from agent.stores import open_stores
 from memory.ledger import Ledger
 from memory.owner import Owner, RunIsOwned
@@ -19,14 +18,13 @@ def override_sample(run: Path, sample_id: str, override: Override, note: str) ->
     """Order it, carry it out if possible; returns what came of it, for the person.
 
     Raises:
-        CommandError: there is no such sample, or it cannot be moved.
+        CommandError: there is no such sample, it cannot be moved, or the run's configuration cannot be read.
     """
+    config = saved_config(run)
     _order(run, sample_id, override, note)
     try:
-        with Owner(run):
-            config = RunConfig.model_validate(yaml.safe_load((run / "config.yaml").read_text()))
-            with open_stores(run, config.profile, build_embedder(config.profile.embedder)) as stores:
-                carry_out(stores, config)
+        with Owner(run), open_stores(run, config.profile, build_embedder(config.profile.embedder)) as stores:
+            carry_out(stores, config)
     except RunIsOwned as owned:
         return f"left for the run's owner: {owned}"
     return f"{sample_id} is {override}ed; the dataset follows"
@@ -38,7 +36,7 @@ def _order(run: Path, sample_id: str, override: Override, note: str) -> None:
         row = ledger.row(sample_id)
         if row is None:
             raise CommandError(f"no sample {sample_id!r} in {str(run)!r}; agent.inspect {run} lists them")
-        ledger.add_command(order_override(row.sample, override, note))
+        ledger.add_command(order_override(row.sample, override, plain(note)))
     except OrderError as error:
         raise CommandError(str(error)) from error
     finally:

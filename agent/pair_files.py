@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from agent.command import CommandError
-from agent.ingest import IngestConfig, fitted_size
+from agent.ingest import MIN_SIDE, IngestConfig, fitted_size
 from ditto_models import video
 from ditto_models.base import Frame
 from tools.critic.of_pair import Pair
@@ -55,6 +55,8 @@ def _check_alike(before: video.Probe, after: video.Probe) -> None:
         raise CommandError(_unlike("rate", f"{before.fps:g} fps", f"{after.fps:g} fps"))
     if before.frames != after.frames:
         raise CommandError(_unlike("frames", before.frames, after.frames))
+    if min(before.width, before.height) < MIN_SIDE:
+        raise CommandError(f"the pair is {before.width}x{before.height}; expected at least {MIN_SIDE} a side")
     if before.frames > MAX_FRAMES:
         raise CommandError(f"the pair has {before.frames} frames; expected at most {MAX_FRAMES}, judge it in pieces")
 

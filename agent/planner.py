@@ -18,6 +18,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, JsonValue, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from agent.plain import plain
 from agent.policy import LegalCall, ToolName
 from agent.state import Call
 from memory.sample import Refusal
@@ -145,6 +146,8 @@ def read_call(
         known = arguments_of(tools[call.tool]).model_validate(arguments, extra="forbid").model_dump()
     except ValidationError as error:
         return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:5])
+    if broken := [argument for argument, value in known.items() if plain(str(value)) != str(value)]:
+        return f"{', '.join(broken)}: holds characters that are no text"
     for argument, values in call.choices.items():
         if known[argument] not in values:
             return f"{argument} must be one of {', '.join(values)}, not {known[argument]!r:.60}"
@@ -188,4 +191,4 @@ def _mend(answer: AIMessage, problem: str, legal: Sequence[LegalCall]) -> list[B
 def _shown(answer: AIMessage) -> str:
     calls = [f"{call['name']}({call['args']})" for call in answer.tool_calls]
     broken = [f"{call['name']}({call['args']})" for call in answer.invalid_tool_calls]
-    return "; ".join([*calls, *broken, str(answer.content or "")]).strip("; ")[:_ANSWER_KEPT]
+    return plain("; ".join([*calls, *broken, str(answer.content or "")]).strip("; ")[:_ANSWER_KEPT])

@@ -72,9 +72,15 @@ _RETRY_NEEDS: Mapping[Retried, ToolName] = {
     "key_frame": "edit_key_frame",
     "video": "generate_video",
 }
-BUDGETED: frozenset[ToolName] = frozenset({"write_instruction", "edit_key_frame", "generate_video", "enhance_video"})
+CALLS_PER_SAMPLE: dict[ToolName, int] = {
+    "write_instruction": 3,
+    "edit_key_frame": 4,
+    "generate_video": 3,
+    "enhance_video": 1,
+}
+BUDGETED = frozenset(CALLS_PER_SAMPLE)
 """The costly tools. Each has a budget, and may be called again at the same stage when it could not do as asked."""
-REJECT_REASONS = ("nothing_to_edit", "not_feasible", "poor_key_frame", "poor_video", "out_of_budget", "unsafe")
+REJECT_REASONS = ("out_of_budget", "nothing_to_edit", "not_feasible", "poor_key_frame", "poor_video", "unsafe")
 GATES = ("safety", "visual_integrity", "distinct")
 """Hard gates: safety, integrity, duplicate."""
 
@@ -104,12 +110,26 @@ class PolicyConfig(BaseModel):
     """The least score, 0..1, by axis."""
     key_frame_thresholds: dict[str, Share]
     """The same for the key frame, judged first and alone."""
-    calls_per_sample: dict[ToolName, Annotated[int, Field(ge=0)]] = Field(
-        default={"write_instruction": 3, "edit_key_frame": 4, "generate_video": 3, "enhance_video": 1}
-    )
-    """How often each costly tool may be called for one sample."""
+    calls_per_sample: dict[ToolName, Annotated[int, Field(ge=0)]] = Field(default=CALLS_PER_SAMPLE)
+    """How often each costly tool may be called for one sample; what is not named keeps its default."""
     model_seconds_per_sample: float = Field(default=900.0, gt=0)
     """After so many seconds of models a sample may only be judged, accepted or rejected."""
+
+    @field_validator("calls_per_sample")
+    @classmethod
+    def _whole(cls, budgets: dict[ToolName, int]) -> dict[ToolName, int]:
+        unknown = sorted(budgets.keys() - BUDGETED)
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} has no budget; expected some of {', '.join(sorted(BUDGETED))}")
+        return CALLS_PER_SAMPLE | budgets
+
+    @field_validator("thresholds")
+    @classmethod
+    def _every_gate(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        missing = [gate for gate in GATES if gate not in thresholds]
+        if missing:
+            raise ValueError(f"no threshold for {', '.join(missing)}; a gate cannot be left out")
+        return thresholds
 
     @field_validator("thresholds", "key_frame_thresholds")
     @classmethod

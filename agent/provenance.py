@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from memory.ledger import now
+from memory.group_commit import now
 from memory.sample import Provenance
 from prompts.library import hash_of_all
 

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from agent.command import command
 
-EXIT_EXHAUSTED = 3
-
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
@@ -32,8 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
     made.add_argument("--max-candidates", type=_positive, metavar="M", help="samples begun, at most")
-    made.add_argument("--gpu-hours", type=float, metavar="H", help="GPU time of the run, at most")
-    made.add_argument("--max-hours", type=float, metavar="H", help="time of this session, at most")
+    made.add_argument("--gpu-hours", type=_hours, metavar="H", help="GPU time of the run, at most")
+    made.add_argument("--max-hours", type=_hours, metavar="H", help="time of this session, at most")
     made.add_argument(
         "--concurrency", type=_positive, default=2, metavar="C", help="samples at once (default: %(default)s)"
     )
@@ -59,6 +57,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
     return int(text)
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = 0.0
+    if not 0 < hours < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours above 0")
+    return hours
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.command import CommandError
-from agent.profile import Profile, differences
+from agent.profile import Profile, differences, first_problem
 
 
 class RunConfig(BaseModel):
@@ -45,7 +45,7 @@ def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
     path = run / "config.yaml"
     new = config.model_dump(mode="json")
     if path.exists():
-        changed = differences(_saved(path), new)
+        changed = differences(saved_config(run).model_dump(mode="json"), new)
         if changed and not accept_changes:
             raise CommandError(
                 f"run {str(run)!r} was begun with another configuration ({'; '.join(changed)}); "
@@ -54,17 +54,21 @@ def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
         if not changed:
             return
     temporary = path.with_name(".config.yaml")
-    temporary.write_text(yaml.safe_dump(new, sort_keys=False, allow_unicode=True))
+    temporary.write_text(yaml.safe_dump(new, sort_keys=False, allow_unicode=True), encoding="utf-8")
     temporary.rename(path)
 
 
-def _saved(path: Path) -> dict[str, object]:
+def saved_config(run: Path) -> RunConfig:
+    """What a run was begun with.
+
+    Raises:
+        CommandError: there is no such file, or it is damaged.
+    """
+    path = run / "config.yaml"
     try:
-        saved = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError):
-        saved = None
-    if not isinstance(saved, dict):
+        return RunConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError, ValueError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise CommandError(
-            f"{str(path)!r} is damaged: expected the configuration that the run was begun with; restore it"
-        )
-    return saved
+            f"{str(path)!r} is damaged: expected the configuration that the run was begun with; restore it ({reason})"
+        ) from error

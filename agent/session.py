@@ -27,6 +27,7 @@ from agent.run_config import RunConfig, make_run_folder, settle_config
 from agent.stores import Stores, open_stores, reconcile
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
+from memory.ledger import Ledger
 from memory.owner import Owner
 from memory.sample import Critique, Event, Provenance, Sample, Verdict
 from tools.accept import accept
@@ -109,13 +110,18 @@ def open_session(
             run=run,
             config=config,
             stores=stores,
-            clips=ClipTable(ledger.clips(), ledger.uses("clip_id"), profile.edits_per_clip, config.seed),
+            clips=_clip_table(ledger, config),
             repairs=Repairs(row.sample for row in ledger.rows("decision = 'accepted'")),
         )
         _wire(session, models, executor)
         carry_out(stores, config)
         reconcile(stores, config)
         yield session
+
+
+def _clip_table(ledger: Ledger, config: RunConfig) -> ClipTable:
+    poison = {row.sample.clip.clip_id for row in ledger.rows("decision = 'quarantined'") if row.sample.clip}
+    return ClipTable(ledger.clips(), ledger.uses("clip_id"), config.profile.edits_per_clip, config.seed, poison)
 
 
 def _wire(session: Session, models: Models, executor: Executor) -> None:

@@ -42,8 +42,18 @@ def open_stores(run: Path, profile: Profile, embedder: TextEmbedder) -> Iterator
 
 
 def reconcile(stores: Stores, config: RunConfig) -> None:
-    """Make dataset and instruction memory say what the ledger says. Only shards that differ are rewritten."""
-    rows = list(stores.ledger.rows("decision IS NULL OR decision = 'accepted'"))
+    """Make dataset and instruction memory say what the ledger says, when nothing else runs.
+
+    Raises:
+        MemoryDamaged: the instruction memory cannot be read.
+    """
+    rows = stores.ledger.rows("decision IS NULL OR decision = 'accepted'")
     stores.memory.reconcile({row.sample.id: row.sample.instruction for row in rows if row.sample.instruction})
-    pairs = [Pair(ordinal=row.ordinal, sample=row.sample) for row in rows if row.ordinal and row.sample.decision]
+    reconcile_dataset(stores, config)
+
+
+def reconcile_dataset(stores: Stores, config: RunConfig) -> None:
+    """Make the dataset say what the ledger says; only shards that differ are rewritten."""
+    rows = stores.ledger.rows("decision = 'accepted'")
+    pairs = [Pair(ordinal=row.ordinal, sample=row.sample) for row in rows if row.ordinal]
     stores.dataset.reconcile(pairs, dataset_card((pair.sample for pair in pairs), config))

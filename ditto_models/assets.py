@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in names:
                 store.ensure(name)
         rows = {name: _row(store, name) for name in names}
-    except AssetError as error:
+    except (AssetError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(json.dumps(rows, indent=2) if options.json else "\n".join(_line(name, row) for name, row in rows.items()))

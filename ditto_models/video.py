@@ -6,6 +6,7 @@ is written is tagged BT.709, so that a source and its edit never differ by a col
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from ditto_models.base import Frame, Frames
 SEEK_MARGIN_SECONDS = 1.0
 # Untagged files follow the convention of players: BT.601 for standard definition, BT.709 above.
 STANDARD_DEFINITION_HEIGHT = 576
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
 # FFmpeg's AVCOL_SPC_UNSPECIFIED.
 UNTAGGED = 2
 # The faster defaults of swscale darken every round trip by more than one level.
@@ -137,6 +139,7 @@ def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:
     Raises:
         VideoError: no frames, not THWC uint8 RGB, an odd size, a rate that is not positive, or a file that
             cannot be written.
+        OSError: the disk is full, read-only or broken.
     """
     _check_writable(path, frames, fps)
     options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "x264-params": "threads=1:lookahead-threads=1"}
@@ -150,6 +153,8 @@ def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:
                 container.mux(stream.encode(_yuv(frame)))
             container.mux(stream.encode(None))
     except (av.FFmpegError, OSError) as error:
+        if error.errno in DISK_ERRORS:
+            raise OSError(error.errno, f"cannot write {str(path)!r}: {error.strerror}") from error
         raise VideoError(
             f"cannot write {str(path)!r}: {error.strerror or error}; check its folder and free space"
         ) from error
@@ -170,6 +175,8 @@ def fill(frame: Frame, width: int, height: int) -> Frame:
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
+    if not Path(path).is_file():  # a pipe would wait for ever, a folder is no video
+        raise VideoError(f"{str(path)!r} is not a file; expected a video")
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

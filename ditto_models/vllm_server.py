@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.request
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -110,16 +110,20 @@ class VllmServer:
         raise self._ended("while serving")
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
-            vllm_command(self.config, self._port),
-            env=vllm_environment(self.config),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        command = vllm_command(self.config, self._port)
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=vllm_environment(self.config),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise VllmServerError(f"cannot run {command[0]!r}: {error.strerror}; make it anew") from error
         self._reader = threading.Thread(target=self._copy_log, daemon=True)
         self._reader.start()
 
@@ -127,8 +131,9 @@ class VllmServer:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._last_lines.append(line.rstrip())
-            self._log.write(line)
-            self._log.flush()
+            with suppress(OSError, ValueError):  # nobody reads the log any more; vLLM must not wait for a reader
+                self._log.write(line)
+                self._log.flush()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.config.ready_timeout_seconds
@@ -225,9 +230,9 @@ def _free_port(config: VllmServerConfig) -> int:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((config.host, config.port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise VllmServerError(
-                f"cannot listen on {config.host}:{config.port} ({error.strerror}); choose another --host or --port"
+                f"cannot listen on {config.host}:{config.port} ({error}); choose another --host or --port"
             ) from error
         return int(probe.getsockname()[1])
 

@@ -134,7 +134,7 @@ class DatasetWriter:
         """Append one accepted pair: files first, then its line. A pair that is there already is left as it is."""
         self._place_files(pair)
         metadata = self.root / pair.shard / "metadata.jsonl"
-        if metadata.exists() and f'{{"id":"{pair.sample.id}",' in metadata.read_text(encoding="utf-8"):
+        if metadata.exists() and f'{{"id":"{pair.sample.id}",'.encode() in metadata.read_bytes():
             return
         _append(metadata, record_of(pair.sample, self._axes).model_dump_json() + "\n")
         rows = self.root / "diffsynth.csv"
@@ -166,7 +166,7 @@ class DatasetWriter:
         self._drop_orphans(shard, {pair.sample.id for pair in pairs})
         lines = [record_of(pair.sample, self._axes).model_dump_json() + "\n" for pair in pairs]
         path = self.root / shard / "metadata.jsonl"
-        if path.exists() and path.read_text() == "".join(lines):
+        if path.exists() and path.read_bytes() == "".join(lines).encode():
             return False
         _replace(path, "".join(lines))
         return True
@@ -200,7 +200,7 @@ class DatasetWriter:
 def read_metadata(root: Path) -> Iterable[dict[str, JsonValue]]:
     """Every line of every shard, in order."""
     for path in sorted(root.glob("shard-*/metadata.jsonl")):
-        with path.open() as lines:
+        with path.open(encoding="utf-8") as lines:
             yield from map(json.loads, lines)
 
 

@@ -56,6 +56,10 @@ class DuplicateInstruction(ValueError):
         self.neighbour = neighbour
 
 
+class MemoryDamaged(RuntimeError):
+    """Chroma's files cannot be read; they hold nothing that the ledger does not."""
+
+
 def normalise(text: str) -> str:
     """Lower case, letters and digits alone: texts that are equal after it are the same instruction."""
     return " ".join(re.findall(r"[^\W_]+", text.lower()))
@@ -90,9 +94,31 @@ class InstructionMemory:
         """Forget a sample's instruction, if it has one."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._forget, sample_id)
 
+    def hold(self, sample_id: str, instruction: Instruction | None) -> None:
+        """Make the memory hold this for the sample whatever else it holds, or nothing; for what a person decided."""
+
+        def change() -> None:
+            self._forget(sample_id)
+            if instruction:
+                self._add(sample_id, instruction, self._embed([instruction.text])[0])
+
+        self._thread.submit(change).result()
+
     def reconcile(self, held: Mapping[str, Instruction]) -> None:
-        """Make the memory hold just these instructions, by sample id: what the ledger says after a kill."""
-        self._thread.submit(self._reconcile, held).result()
+        """Make the memory hold just these instructions, by sample id: what the ledger says after a kill.
+
+        Raises:
+            MemoryDamaged: Chroma cannot read its files.
+        """
+        from chromadb.errors import ChromaError
+
+        try:
+            self._thread.submit(self._reconcile, held).result()
+        except ChromaError as error:
+            raise MemoryDamaged(
+                f"instruction memory {str(self._folder)!r} cannot be read ({error}); "
+                "delete that folder: it is rebuilt from the ledger"
+            ) from error
 
     def close(self) -> None:
         """Wait for what is under way, then let go of Chroma's files."""
@@ -144,7 +170,7 @@ class InstructionMemory:
         ]
 
     def _add(self, sample_id: str, instruction: Instruction, vector: NDArray[np.float32]) -> None:
-        self._collection(instruction.edit_type).add(
+        self._collection(instruction.edit_type).upsert(
             ids=[hashlib.sha256(normalise(instruction.text).encode()).hexdigest()],
             embeddings=vector.tolist(),
             documents=[instruction.text],

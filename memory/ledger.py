@@ -1,32 +1,31 @@
 """The ledger: every step of every sample, one event each, in one SQLite file. The run's one truth.
 
-Events are queued and written by one thread, all that wait in one transaction with a full fsync (group commit): an
-append returns when its event is on disk. The `samples` table holds the fold of each sample's events, written in the
-same transaction, so that lists need not fold a million samples; `events` alone would be enough to rebuild it.
+An append returns when its event is on disk (group_commit.py). The `samples` table holds the fold of each sample's
+events, written in the same transaction, so that lists need not fold a million samples; `events` alone would be enough
+to rebuild it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import JsonValue, TypeAdapter
 
+from memory.group_commit import GroupCommit, LedgerError, now
 from memory.sample import Clip, Event, Sample
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL, at TEXT NOT NULL, tool TEXT NOT NULL,
-    payload TEXT NOT NULL);
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL,
+    conversation INTEGER NOT NULL, at TEXT NOT NULL, tool TEXT NOT NULL, payload TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS events_by_sample ON events (sample_id, seq);
 CREATE TABLE IF NOT EXISTS samples (
     id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, stage TEXT NOT NULL, decision TEXT, clip_id TEXT,
@@ -41,12 +40,6 @@ CREATE INDEX IF NOT EXISTS clips_by_uri ON clips (uri);
 CREATE TABLE IF NOT EXISTS commands (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT, outcome TEXT);
 """
-
-
-class LedgerError(RuntimeError):
-    """The ledger cannot be read or written: a full disk, a damaged file. What it has stays."""
-
-
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -68,19 +61,6 @@ class Source:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Append:
-    event: Event
-    sample: Sample
-    number: int
-    done: Future[Event]
-
-
-def now() -> str:
-    """UTC now, ISO 8601 with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
 class Ledger:
     """Reads at any time; `append` only by the run's owner.
 
@@ -91,14 +71,14 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._read_lock = threading.Lock()
+        self._writable = os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
         try:
             self._reader = self._connect()
-            self._reader.executescript(SCHEMA)
+            if self._writable:
+                self._reader.executescript(SCHEMA)
         except sqlite3.Error as error:
             raise LedgerError(f"ledger {str(path)!r} cannot be read ({error}); expected the one of a run") from error
-        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._drain, name="ledger", daemon=True)
-        self._writer.start()
+        self._writer = GroupCommit(self._connect)
 
     # writing
 
@@ -107,34 +87,34 @@ class Ledger:
 
         Raises:
             LedgerError: the disk is full or the file is damaged; nothing of the event was kept.
+            pydantic.ValidationError, ValueError: the event or the sample has no JSON.
         """
-        done: Future[Event] = Future()
-        self._queue.put(_Append(event=event, sample=sample, number=number, done=done))
-        return await asyncio.wrap_future(done)
+        return await asyncio.wrap_future(self._writer.put(event, sample, number))
 
     def set_source(self, source: Source, clips: Iterable[Clip] = ()) -> None:
-        """Record a source's fate and its windows, in one transaction."""
-        with closing(self._connect()) as connection, connection:
+        """Record a source's fate and its windows, in one transaction; windows known under another path move here."""
+        with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO sources VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (uri) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason",
                 (source.uri, source.outcome, source.reason, now()),
             )
             connection.executemany(
-                "INSERT OR IGNORE INTO clips (id, uri, payload) VALUES (?, ?, ?)",
+                "INSERT INTO clips (id, uri, payload) VALUES (?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET uri = excluded.uri, payload = excluded.payload",
                 [(clip.clip_id, clip.uri, clip.model_dump_json()) for clip in clips],
             )
 
     def add_command(self, payload: dict[str, JsonValue]) -> None:
         """Leave an order for the run's owner; anybody may."""
-        with closing(self._connect()) as connection, connection:
+        with self._transaction() as connection:
             connection.execute(
                 "INSERT INTO commands (at, payload) VALUES (?, ?)", (now(), _JSON.dump_json(payload).decode())
             )
 
     def finish_command(self, number: int, outcome: str) -> None:
         """Mark an order as dealt with, and say how."""
-        with closing(self._connect()) as connection, connection:
+        with self._transaction() as connection:
             connection.execute(
                 "UPDATE commands SET done_at = ?, outcome = ? WHERE number = ?", (now(), outcome, number)
             )
@@ -190,6 +170,12 @@ class Ledger:
             Clip.model_validate_json(payload) for (payload,) in self._rows("SELECT payload FROM clips ORDER BY number")
         ]
 
+    def uri_of_content(self, sha256: str) -> str | None:
+        """The source that has clips of this content (sha256 of the whole file), if any."""
+        query = "SELECT uri FROM clips WHERE json_extract(payload, '$.sha256') = ? LIMIT 1"
+        rows = self._rows(query, (sha256,))
+        return str(rows[0][0]) if rows else None
+
     def open_commands(self) -> list[tuple[int, dict[str, JsonValue]]]:
         """Orders that nobody has carried out, oldest first."""
         rows = self._rows("SELECT number, payload FROM commands WHERE done_at IS NULL ORDER BY number")
@@ -197,74 +183,34 @@ class Ledger:
 
     def close(self) -> None:
         """Write what is queued, then close."""
-        self._queue.put(None)
-        self._writer.join()
+        self._writer.close()
         self._reader.close()
 
     # inside
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(self._connect()) as connection, connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise LedgerError(f"ledger {str(self._path)!r} cannot be written: {error}") from error
+
     def _connect(self) -> sqlite3.Connection:
+        if not self._writable:  # somebody else's run, looked at
+            address = f"{self._path.absolute().as_uri()}?mode=ro{'' if self._wal().exists() else '&immutable=1'}"
+            return sqlite3.connect(address, uri=True, check_same_thread=False)
         connection = sqlite3.connect(self._path, timeout=30, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
+    def _wal(self) -> Path:
+        return self._path.with_name(f"{self._path.name}-wal")
+
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
-        with self._read_lock:
-            return self._reader.execute(query, values).fetchall()
-
-    def _drain(self) -> None:
-        with closing(self._connect()) as connection:
-            while (first := self._queue.get()) is not None:
-                batch, ends = self._gather(first)
-                self._commit(connection, batch)
-                if ends:
-                    return
-
-    def _gather(self, first: _Append) -> tuple[list[_Append], bool]:
-        batch = [first]
-        while True:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, False
-            if item is None:
-                return batch, True
-            batch.append(item)
-
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Append]) -> None:
         try:
-            with connection:
-                written = [self._write(connection, item) for item in batch]
+            with self._read_lock:
+                return self._reader.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            failed = LedgerError(f"ledger {str(self._path)!r} cannot be written: {error}")
-            for item in batch:
-                item.done.set_exception(failed)
-            return
-        for item, event in zip(batch, written, strict=True):
-            item.done.set_result(event)
-
-    def _write(self, connection: sqlite3.Connection, item: _Append) -> Event:
-        event, sample, at = item.event, item.sample, now()
-        cursor = connection.execute(
-            "INSERT INTO events (sample_id, at, tool, payload) VALUES (?, ?, ?, ?)",
-            (event.sample_id, at, event.tool, event.model_dump_json()),
-        )
-        connection.execute(
-            "INSERT INTO samples (id, number, stage, decision, clip_id, edit_type, ordinal, payload) "
-            "VALUES (?, ?, ?, ?, ?, ?, CASE WHEN ? THEN (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM samples) END, ?) "
-            "ON CONFLICT (id) DO UPDATE SET stage = excluded.stage, decision = excluded.decision, "
-            "clip_id = excluded.clip_id, edit_type = excluded.edit_type, payload = excluded.payload, "
-            "ordinal = COALESCE(samples.ordinal, excluded.ordinal)",
-            (
-                sample.id,
-                item.number,
-                sample.stage,
-                sample.decision,
-                sample.clip and sample.clip.clip_id,
-                sample.instruction and sample.instruction.edit_type,
-                sample.decision == "accepted",
-                sample.model_dump_json(),
-            ),
-        )
-        return event.model_copy(update={"seq": cursor.lastrowid, "at": at})
+            raise LedgerError(f"ledger {str(self._path)!r} cannot be read: {error}") from error

@@ -30,9 +30,9 @@ Rule = Literal["gate", "threshold", "unscored", "all_passed"]
 
 
 class Noun(BaseModel):
-    """Frozen, and strict about its keys: an unknown one is an error."""
+    """Frozen, and strict: an unknown key is an error, and so is a number that JSON has no word for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Clip(Noun):

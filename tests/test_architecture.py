@@ -24,7 +24,7 @@ HOMES = {
     "diffusers": ("ditto_models/",),
     "langchain_openai": ("ditto_models/vllm.py",),
     "ray": ("ditto_models/executors/",),
-    "sqlite3": ("memory/ledger.py",),
+    "sqlite3": ("memory/ledger.py", "memory/group_commit.py"),
 }
 COMMANDS = ["agent.run", "agent.inspect", "agent.judge", "ditto_models.serve", "ditto_models.assets"]
 HEAVY = ["torch", "diffusers", "transformers", "chromadb", "ray", "langgraph", "cv2", "onnxruntime"]

@@ -92,8 +92,9 @@ def test_a_run_that_another_process_owns_is_refused(tmp_path: Path) -> None:
     clips = make_clips(tmp_path / "clips", count=1)
     (tmp_path / "run").mkdir()
     with Owner(tmp_path / "run"):
-        error = problem_of("agent.run", "--target", 1, "--clips", clips, "--out", tmp_path / "run")
-    assert "is owned by pid" in line_of(error)
+        done = call("agent.run", "--target", 1, "--clips", clips, "--out", tmp_path / "run")
+    assert done.returncode == 1
+    assert "is owned by pid" in line_of(done.stderr)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from memory.artifacts import ArtifactStore
+from memory.group_commit import LedgerError
 from memory.instructions import DuplicateInstruction, InstructionMemory
-from memory.ledger import Ledger, LedgerError, Source
+from memory.ledger import Ledger, Source
 from memory.owner import Owner, RunIsOwned
 from memory.sample import Clip, Event, Instruction, Sample
 from tests.fakes import FakeEmbedder

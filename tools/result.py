@@ -30,7 +30,11 @@ class ToolError(RuntimeError):
 
 
 class PoisonInput(RuntimeError):
-    """The source cannot be worked on at all; the sample is quarantined."""
+    """The source cannot be worked on at all; the sample is quarantined with what is known of it."""
+
+    def __init__(self, message: str, changes: dict[str, JsonValue]) -> None:
+        super().__init__(message)
+        self.changes = changes
 
 
 class NoClipLeft(RuntimeError):
