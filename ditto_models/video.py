@@ -88,21 +88,6 @@ def read(path: Path | str) -> Video:
         return Video(frames=_stacked(frames, path), fps=_fps(stream, path))
 
 
-def read_frame(path: Path | str, index: int) -> Frame:
-    """One frame by its number, counted from 0, HWC uint8 RGB.
-
-    Raises:
-        VideoError: the file is not a readable video, or is shorter.
-    """
-    if index < 0:
-        raise VideoError(f"frame {index} of {str(path)!r}: frames are counted from 0")
-    with _opened(path) as (container, stream):
-        found = next(islice(container.decode(stream), index, None), None)
-        if found is None:
-            raise VideoError(f"{str(path)!r} has no frame {index}; ask for one before its end")
-        return _rgb(found)
-
-
 def read_window(
     path: Path | str,
     start_seconds: float,

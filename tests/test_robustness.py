@@ -142,7 +142,7 @@ def test_a_damaged_memory_says_what_to_do_and_is_rebuilt(tmp_path: Path, clips: 
         run_fake(tmp_path / "run", clips, target=2)
     shutil.rmtree(memory)
     # In a process of its own: Chroma remembers the broken files of this one.
-    again = [sys.executable, "-m", "tests.fake_worker", tmp_path / "run", clips, "2"]
+    again = [sys.executable, "-m", "tests.fake_worker", str(tmp_path / "run"), str(clips), "2"]
     assert "target met" in subprocess.run(again, capture_output=True, text=True, check=True).stdout
 
 

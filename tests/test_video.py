@@ -67,12 +67,6 @@ def test_another_shape_is_cropped_not_stretched(clip: Path) -> None:
     assert video.read_window(clip, 0, None, 1, 80, 48).frames.shape == (1, 48, 80, 3)
 
 
-def test_one_frame_by_its_number(clip: Path) -> None:
-    assert np.array_equal(video.read_frame(clip, 7), video.read(clip).frames[7])
-    with pytest.raises(video.VideoError, match="has no frame 12"):
-        video.read_frame(clip, 12)
-
-
 def test_what_is_no_video_is_named_in_the_error(tmp_path: Path, clip: Path) -> None:
     text = tmp_path / "words.mp4"
     text.write_text("not a video")
