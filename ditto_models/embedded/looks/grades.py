@@ -36,7 +36,7 @@ GRADES = {
     "warm_amber": Grade(shadows=(8, 16), lights=(9, 30), saturation=0.85),
     "faded_film": Grade(shadows=(2, -5), lights=(3, 10), saturation=0.55, contrast=0.72, lift=10),
     "neon": Grade(shadows=(22, -34), lights=(20, -14), saturation=1.15, contrast=1.08),
-    "bleach_bypass": Grade(saturation=0.08, contrast=1.4),
+    "bleach_bypass": Grade(saturation=0.2, contrast=1.4),
     "cyanotype": Grade(shadows=(4, -38), lights=(-4, -20), saturation=0.0, contrast=1.05),
     "crimson": Grade(shadows=(34, 16), lights=(34, 14), saturation=0.0, contrast=1.1, lift=-2),
     "vivid": Grade(saturation=2.0, contrast=1.08),

@@ -27,7 +27,7 @@ def watercolour(picture: Picture) -> Frame:
 
 def oil_painting(picture: Picture) -> Frame:
     """Short soft-edged strokes that catch the light, in deep colours."""
-    strokes = _strokes(_strokes(picture.lab, 3.4), 2.2)
+    strokes = _strokes(_strokes(picture.lab, 2.6), 1.8)
     lightness, redness, warmth = strokes[..., 0], strokes[..., 1], strokes[..., 2]
     relief = np.clip(cv2.Sobel(lightness, cv2.CV_32F, 1, 1, ksize=3) * 0.25, -4, 4)
     deep = 50 + (lightness - 50) * 1.1 + relief
