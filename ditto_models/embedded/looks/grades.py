@@ -38,7 +38,7 @@ GRADES = {
     "neon": Grade(shadows=(22, -34), lights=(20, -14), saturation=1.15, contrast=1.08),
     "bleach_bypass": Grade(saturation=0.2, contrast=1.4),
     "cyanotype": Grade(shadows=(4, -38), lights=(-4, -20), saturation=0.0, contrast=1.05),
-    "crimson": Grade(shadows=(34, 16), lights=(34, 14), saturation=0.0, contrast=1.1, lift=-2),
+    "crimson": Grade(shadows=(34, 16), lights=(34, 14), saturation=0.0, contrast=1.1, lift=-14),
     "vivid": Grade(saturation=2.0, contrast=1.08),
     "emerald": Grade(shadows=(-16, 6), lights=(-14, 10), saturation=0.55, lift=-2),
     "pastel": Grade(lights=(3, 2), saturation=0.62, contrast=0.72, lift=26),
