@@ -49,15 +49,17 @@ class OfferBook:
         return [instruction for clip in sorted(clips) for instruction in self._by_clip[clip].values()]
 
     def offers(self, sample: Sample) -> Offers:
-        """Edit types that suit the clip: those that it had least first, then those that the run had least."""
+        """Edit types that suit the clip: those that it had least first, then its source, then the run."""
         if sample.description is None:
             return Offers(edit_types=(), routes=self._routes)
         of_clip = Counter(instruction.edit_type for instruction in self.others(sample))
+        of_source = Counter(instruction.edit_type for instruction in self.beside(sample))
         own = sample.instruction.edit_type if sample.instruction else ""
         suited = self._edit_types(sample.description.facts)
         # Ties fall by the sample's seed: samples that decide at the same moment should not all ask the same.
         chance = random.Random(sample.seed)
-        ordered = sorted(
-            sorted(suited), key=lambda kind: (kind == own, of_clip[kind], self._uses[kind], chance.random())
-        )
-        return Offers(edit_types=tuple(ordered), routes=self._routes)
+
+        def rank(kind: str) -> tuple[bool, int, int, int, float]:
+            return kind == own, of_clip[kind], of_source[kind], self._uses[kind], chance.random()
+
+        return Offers(edit_types=tuple(sorted(sorted(suited), key=rank)), routes=self._routes)

@@ -32,7 +32,6 @@ LOOKS: MappingProxyType[str, Look] = MappingProxyType(
         "desaturate_background": regions.desaturate_background,
         "darken_background": regions.darken_background,
         "brighten_subject": regions.brighten_subject,
-        "watercolour_background": regions.behind(painting.watercolour),
         "pencil_background": regions.behind(painting.pencil_sketch),
         **{name: grade(name) for name in GRADES},
     }
