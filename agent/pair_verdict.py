@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from agent.policy import PolicyConfig, judge, not_needed
+from agent.policy import PolicyConfig, judge
 from memory.sample import Verdict
 from tools.critic.of_pair import Pair, PairCritic
 
 
 def verdict_of(pair: Pair, critic: PairCritic, policy: PolicyConfig) -> Verdict:
     """Judge a pair as a run's are judged; without a key frame, following it is not required."""
-    instruction = critic.matched(pair.instruction)
-    spared = not_needed(instruction.scope) if instruction else frozenset()
-    return judge(critic.judge(pair), policy.thresholds, spared | _impossible(pair))
+    return judge(critic.judge(pair), policy.thresholds, _impossible(pair))
 
 
 def _impossible(pair: Pair) -> frozenset[str]:

@@ -229,8 +229,9 @@ def next_stage(tool: ToolName, sample: Sample, arguments: Mapping[str, object]) 
 def judge(critique: Critique, thresholds: Mapping[str, float], not_needed: frozenset[str] = frozenset()) -> Verdict:
     """Hold a critique against its thresholds.
 
-    An axis of `thresholds` that could not be assessed leaves the sample unscored, unless the edit does not need it
-    (`not_needed`). A gate that fails decides before any soft axis.
+    An axis of `thresholds` that could not be assessed leaves the sample unscored, unless it is not asked for
+    (`not_needed`: of a pair that no run made, say, whether it repeats another). A gate that fails decides
+    before any soft axis.
     """
     scores = {}
     for axis, threshold in thresholds.items():
@@ -249,11 +250,6 @@ def judge(critique: Critique, thresholds: Mapping[str, float], not_needed: froze
     if failed:
         return Verdict(decision="rejected", reasons=failed, rule="threshold", scores=scores)
     return Verdict(decision="accepted", reasons=[], rule="all_passed", scores=scores)
-
-
-def not_needed(scope: str) -> frozenset[str]:
-    """The axes that an edit does not need: one of the whole picture has no scope to keep to."""
-    return frozenset({"scope_confined"}) if scope == "global" else frozenset()
 
 
 def failed_axes(verdict: Verdict | None) -> tuple[str, ...]:

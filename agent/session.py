@@ -19,7 +19,7 @@ from agent.nodes import Steps
 from agent.offers import OfferBook
 from agent.orders import carry_out
 from agent.planner import Planner
-from agent.policy import ToolName, judge, not_needed
+from agent.policy import ToolName, judge
 from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
@@ -160,10 +160,10 @@ def _tools(
         return provenance(models.names() | {"critic": critic.name}, session.profile.hash)
 
     def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
-        return judge(critique, policy.key_frame_thresholds, not_needed(_scope(sample)))
+        return judge(critique, policy.key_frame_thresholds)
 
     def of_video(sample: Sample, critique: Critique) -> Verdict:
-        return judge(critique, policy.thresholds, not_needed(_scope(sample)))
+        return judge(critique, policy.thresholds)
 
     return {
         "sample_clip": sample_clip(session.clips, media, executor, made_by),
@@ -180,7 +180,3 @@ def _tools(
         "accept": accept(made_by),
         "reject": reject(),
     }
-
-
-def _scope(sample: Sample) -> str:
-    return sample.instruction.scope if sample.instruction else "global"

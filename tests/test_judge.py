@@ -83,7 +83,7 @@ def test_a_pair_that_does_what_its_words_say_is_accepted_without_a_key_frame() -
     assert (verdict.decision, verdict.reasons) == ("accepted", [])
     assert set(verdict.scores) == AXES
     not_judged = {axis: score.reason for axis, score in verdict.scores.items() if score.value is None}
-    assert set(not_judged) == {"key_frame_followed", "scope_confined", "distinct"}
+    assert set(not_judged) == {"key_frame_followed", "distinct"}
     assert not_judged["key_frame_followed"] == "not required: no edited key frame was given"
     assert all(reason.startswith("not ") for reason in not_judged.values())
     assert all(score.passed is None for score in verdict.scores.values() if score.value is None)
@@ -121,7 +121,7 @@ def test_a_gate_that_fails_rejects_whatever_the_words() -> None:
 
 def test_a_pair_that_nothing_was_done_to_is_rejected_for_it() -> None:
     verdict = verdict_of(pair(GLOBAL, edited=moving()), critic(), POLICY)
-    assert (verdict.decision, verdict.reasons) == ("rejected", ["edit_applied"])
+    assert (verdict.decision, verdict.reasons) == ("rejected", ["edit_applied", "scope_confined"])
     assert verdict.scores["edit_applied"].value == 0
 
 

@@ -1,4 +1,4 @@
-"""Whether a local edit stayed in its region: change inside against change outside."""
+"""How far an edit reaches: of a local one, change inside its region against outside; of a global one, its share."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ MARGIN_SHARE = 0.02
 """Width of the border round the region, as a share of the picture's, that counts as neither side."""
 SEEN_LEVELS = 12.0
 """Change of a pixel that a person sees, in levels."""
+NOTICED_LEVELS = 6.0
+"""Change that shows over an area, in levels; coding noise is blurred away below it."""
 EVERY = 4
 
 
@@ -47,3 +49,12 @@ def scope_change(source: Frames, edited: Frames, regions: Masks) -> ScopeChange 
         outside_levels=outside_sum / outside_area,
         outside_share=seen / outside_area,
     )
+
+
+def reach(source: Frames, edited: Frames) -> float:
+    """The share of all pixels that changed by NOTICED_LEVELS or more, THWC uint8 RGB, from every fourth frame."""
+    shares = [
+        float((cv2.blur(cv2.absdiff(before, after), (3, 3)).max(axis=2) >= NOTICED_LEVELS).mean())
+        for before, after in zip(source[::EVERY], edited[::EVERY], strict=True)
+    ]
+    return float(np.mean(shares))

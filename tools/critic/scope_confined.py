@@ -1,10 +1,10 @@
-"""scope_confined: whether a local edit left the rest of the picture alone."""
+"""scope_confined: whether a local edit left the rest of the picture alone, and a global one is not of a spot only."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ditto_models.metrics.scope import scope_change
+from ditto_models.metrics.scope import reach, scope_change
 from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
@@ -12,12 +12,19 @@ from tools.critic.grade import Graded, Scale, weakest
 OUTSIDE_LEVELS = Scale(good=1.0, border=5.0, bad=15.0)
 """Coding alone changes a pixel by 1 to 2 levels."""
 OUTSIDE_SHARE = Scale(good=0.0, border=0.05, bad=0.25)
+REACH = Scale(good=0.5, border=0.1, bad=0.0)
+"""A season changes what grows and leaves stones and sky: over half of the picture on the sample clips."""
 
 
 def scope_confined(evidence: Evidence) -> Score:
-    """The weaker of: mean change outside the region, and the share of outside pixels that visibly changed."""
-    if evidence.scope == "global" or (evidence.scope is None and evidence.region == "all"):
-        return Score(value=None, reason="not needed: the edit is of the whole picture")
+    """Of a global edit, how much of the picture it reaches. Of a local one, the weaker of: mean change outside the
+    region, and the share of outside pixels that visibly changed.
+    """
+    if evidence.scope == "global":
+        share = reach(evidence.source, evidence.edited)
+        return Score(value=REACH.grade(share), reason=f"the edit reaches {share:.0%} of the picture")
+    if evidence.scope is None and evidence.region == "all":
+        return Score(value=None, reason="not known whether the edit is of the whole picture")
     if evidence.masks is None or evidence.region == "all":
         return Score(value=None, reason="no mask says where the edit should be")
     regions = evidence.masks if evidence.region == "subject" else np.asarray(1 - evidence.masks, dtype=np.float32)
