@@ -42,6 +42,8 @@ def test_sample_clips_become_accepted_pairs_that_load(tmp_path: Path) -> None:
         source, edited = (video.read(shard / str(line[f"{half}_file_name"])) for half in ("source", "edited"))
         assert source.frames.shape == edited.frames.shape
         assert len(source.frames) == line["frames"] == 49
+        assert isinstance(line["scores"], dict)
+        assert None not in line["scores"].values(), "the loader could not tell the column's type"
         assert np.abs(source.frames.astype(int) - edited.frames).mean() > 2
     found = inspected(run, lines[0]["id"])
     assert found["verdict"]["rule"] == "all_passed"
