@@ -16,7 +16,7 @@ test: setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m pytest
 
 test-fast: setup .venv/.dev
-	.venv/bin/python -m pytest -m "not slow and not soak"
+	.venv/bin/python -m pytest -n 2 -m "not slow and not soak"
 
 check: .venv/.dev
 	.venv/bin/ruff check .
