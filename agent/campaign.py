@@ -176,11 +176,12 @@ class Campaign:
         if sample.decision == "accepted":
             self._accepted += 1
             session.repairs.note(sample)
-            row = session.stores.ledger.row(sample.id)
-            if row is None or row.ordinal is None:
-                raise RuntimeError(f"sample {sample.id!r} is accepted but has no place in the ledger; it is damaged")
             async with self._dataset_turn:
-                await asyncio.to_thread(session.stores.dataset.add, Pair(ordinal=row.ordinal, sample=sample))
+                row = session.stores.ledger.row(sample.id)
+                if (
+                    row and row.ordinal and row.sample.decision == "accepted"
+                ):  # unless a person was quicker to reject it
+                    await asyncio.to_thread(session.stores.dataset.add, Pair(ordinal=row.ordinal, sample=row.sample))
         elif sample.decision is not None:
             await session.stores.memory.release(sample.id)
         self._reporter.ended(sample)
