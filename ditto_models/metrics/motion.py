@@ -24,8 +24,6 @@ EVERY = 3
 class MotionAgreement:
     """How the edit's flow differs from the source's."""
 
-    moving_share: float
-    """Share of trusted pixels that move in the source."""
     moving_error: float | None
     """Over moving pixels, difference of flow over flow: 0 the same, 1 as if frozen; None where hardly any move."""
     still_error_pixels: float
@@ -52,7 +50,6 @@ def motion_agreement(edited: Frames, source_flow: ClipFlow) -> MotionAgreement:
         off_still += float(off_pixels[resting].sum())
     share = moved / max(moved + still, 1.0)
     return MotionAgreement(
-        moving_share=share,
         moving_error=off_moving / motion if share > LEAST_MOVING_SHARE else None,
         still_error_pixels=off_still / max(still, 1.0),
     )
