@@ -210,3 +210,26 @@ def test_a_second_stop_drops_what_runs(tmp_path: Path, clips: Path) -> None:
     assert (outcome, decided) == ("stopped", [])
     outcome, decided = run_fake(tmp_path / "run", clips, target=2)
     assert outcome == "target met"
+
+
+def test_a_full_disk_ends_the_run_in_a_line_and_blames_no_clip(tmp_path: Path, clips: Path) -> None:
+    run, limit = tmp_path / "run", 1200
+    small = ["clips.frames=9", "clips.max_width=64", "clips.max_height=48", "clips.min_height=16"]
+    run_it = ["--target", "1", "--clips", str(clips), "--out", str(run), *small]
+    code = (
+        "import resource, sys\n"
+        "import agent.job, agent.session, tools.media\n"
+        "from agent import run\n"
+        "def full(*_):\n"
+        f"    resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "write = tools.media.video.write\n"
+        "tools.media.video.write = lambda *given: (full(), write(*given))[1]\n"
+        f"sys.exit(run.main({run_it!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "Traceback" not in done.stderr
+    assert "the same command resumes" in done.stderr
+    ledger = Ledger(run / "ledger.sqlite")
+    assert [row.sample.decision for row in ledger.rows() if row.sample.decision] == []
+    ledger.close()
