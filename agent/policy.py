@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -216,7 +216,7 @@ def max_steps(config: PolicyConfig) -> int:
 def next_stage(tool: ToolName, sample: Sample, arguments: Mapping[str, object]) -> Stage:
     """Where a call leads that succeeded; `sample` already holds its result."""
     if tool == "retry":
-        return RETRY_LEADS_TO[arguments["stage"]]  # type: ignore[index]
+        return RETRY_LEADS_TO[cast("Retried", arguments["stage"])]
     if tool == "critique_key_frame":
         if sample.key_frame_verdict and sample.key_frame_verdict.decision == "unscored":
             return "done"

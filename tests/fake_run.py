@@ -124,3 +124,9 @@ def run_fake(
         campaign = Campaign(session, limits or Limits(target=target), reporter)
         outcome = asyncio.run(campaign.run())
     return outcome, reporter.decided
+
+
+def campaign_of(session: Session) -> Campaign:
+    """The campaign that runs a session: it listens to every event."""
+    owners = (getattr(listener, "__self__", None) for listener in session.listeners)
+    return next(owner for owner in owners if isinstance(owner, Campaign))

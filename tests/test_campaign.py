@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from langchain_core.messages import AIMessage
 
-from agent.campaign import Campaign, Limits, Outcome
+from agent.campaign import Limits
 from agent.planner import PlannerModel
 from agent.policy import max_steps
 from agent.session import Session
@@ -23,7 +23,7 @@ from memory.instructions import InstructionMemory
 from memory.ledger import Ledger
 from memory.sample import Event, Sample
 from tests import fakes
-from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
+from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake
 from tests.fakes import Answer, FakeEditor, ScriptedPlanner, random_arguments, tool_call
 
 
@@ -231,33 +231,25 @@ def test_random_planners_always_end_and_never_accept_what_failed(tmp_path: Path,
             assert all(score.passed for score in sample.verdict.scores.values() if score.value is not None)
 
 
-def test_a_stopped_run_parks_its_samples_and_goes_on_without_redoing_a_step(
-    tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[Event] = []
-
+def test_a_stopped_run_parks_its_samples_and_goes_on_without_redoing_a_step(tmp_path: Path, clips: Path) -> None:
     def stop_soon(session: Session) -> None:
+        stopped: list[str] = []
+
         def listen(event: Event, sample: Sample) -> None:
-            seen.append(event)
-            if event.tool == "critique_key_frame":
-                session.parking = True
+            if event.tool == "critique_key_frame" and not stopped:
+                stopped.append(sample.id)
+                campaign_of(session).stop()
 
         session.listeners.append(listen)
 
-    monkeypatch.setattr(Campaign, "_limit_reached", _stops_when_parking)
     outcome, decided = run_fake(tmp_path / "run", clips, target=2, prepare=stop_soon)
     assert outcome == "stopped"
     assert {sample.decision for sample in decided} == {None}
-    monkeypatch.undo()
     outcome, decided = run_fake(tmp_path / "run", clips, target=2)
     assert outcome == "target met"
     for sample in decided:
         tools = tools_of(tmp_path / "run", sample)
         assert len(tools) == len(set(tools))
-
-
-def _stops_when_parking(self: Campaign) -> Outcome | None:
-    return "stopped" if self._session.parking else None
 
 
 def test_the_memory_forgets_what_was_dropped_and_keeps_what_was_accepted(tmp_path: Path, clips: Path) -> None:

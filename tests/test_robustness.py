@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
 from agent import inspect
-from agent.campaign import Campaign, Limits
+from agent.campaign import Limits
 from agent.nodes import RunError
 from agent.orders import carry_out
 from agent.plain import plain
@@ -24,7 +24,7 @@ from memory.dataset import read_metadata
 from memory.instructions import DuplicateInstruction, MemoryDamaged
 from memory.ledger import Ledger
 from memory.sample import Description, Event, Instruction, Sample
-from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
+from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake
 from tests.fakes import ScriptedPlanner, tool_call
 
 
@@ -199,10 +199,9 @@ def test_a_gate_cannot_be_left_out_and_a_budget_that_is_not_named_keeps_its_defa
 def test_a_second_stop_drops_what_runs(tmp_path: Path, clips: Path) -> None:
     def stop_twice(session: Session) -> None:
         def listen(event: Event, sample: Sample) -> None:
-            campaign = next(listener.__self__ for listener in session.listeners if hasattr(listener, "__self__"))
-            if isinstance(campaign, Campaign) and event.tool == "describe_clip":
-                campaign.stop()
-                campaign.stop()
+            if event.tool == "describe_clip":
+                campaign_of(session).stop()
+                campaign_of(session).stop()
 
         session.listeners.append(listen)
 

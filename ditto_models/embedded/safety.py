@@ -37,7 +37,7 @@ class OpenNsfw:
     name = "open-nsfw"
 
     def __init__(self, config: OpenNsfwConfig | None = None) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
 
         self.config = config or OpenNsfwConfig()
         options = onnxruntime.SessionOptions()

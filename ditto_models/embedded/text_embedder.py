@@ -49,7 +49,7 @@ class BgeSmallEmbedder:
     dimensions = 384
 
     def __init__(self, config: BgeSmallEmbedderConfig | None = None) -> None:
-        import onnxruntime  # type: ignore[import-untyped]
+        import onnxruntime
         from tokenizers import Tokenizer
 
         self.config = config or BgeSmallEmbedderConfig()
