@@ -19,15 +19,28 @@ MAY_IMPORT = {
 HOMES = {
     "langgraph": ("agent/",),
     "chromadb": ("memory/instructions.py",),
-    "jinja2": ("prompts/library.py",),
+    "jinja2": ("prompts/library.py", "agent/reports/"),
     "torch": ("ditto_models/",),
     "diffusers": ("ditto_models/",),
     "langchain_openai": ("ditto_models/vllm.py",),
     "ray": ("ditto_models/executors/",),
+    "pyarrow": ("agent/export_parquet.py",),
+    "webdataset": ("agent/export_webdataset.py",),
     "sqlite3": ("memory/ledger.py", "memory/group_commit.py"),
 }
-COMMANDS = ["agent.run", "agent.inspect", "agent.judge", "ditto_models.serve", "ditto_models.assets"]
-HEAVY = ["torch", "diffusers", "transformers", "chromadb", "ray", "langgraph", "cv2", "onnxruntime"]
+COMMANDS = ["agent.run", "agent.inspect", "agent.judge", "agent.export", "ditto_models.serve", "ditto_models.assets"]
+HEAVY = [
+    "torch",
+    "diffusers",
+    "transformers",
+    "chromadb",
+    "ray",
+    "langgraph",
+    "pyarrow",
+    "webdataset",
+    "cv2",
+    "onnxruntime",
+]
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

@@ -72,3 +72,25 @@ def test_an_order_left_for_the_owner_is_carried_out_while_it_runs(run: Path, tmp
     assert outcome == "target met"
     assert gone not in ids(run)
     assert len(ids(run)) == 4
+
+
+def state_of(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Every file of a shard with what a rewrite would change: its inode and its time."""
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_both_ways_only_the_pairs_shard_is_rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory.dataset.PAIRS_PER_SHARD", 2)
+    run = tmp_path / "run"
+    run_fake(run, make_clips(tmp_path / "clips"), target=4)
+    own, other = (run / "dataset" / f"shard-0000{number}" for number in (0, 1))
+    gone, stays = ids(run)[0], state_of(other)
+    for override in ("reject", "accept"):
+        lines = (own / "metadata.jsonl").read_bytes()
+        assert inspect.main([str(run), gone, "--override", override, "--note", f"to {override}"]) == 0
+        assert (own / "metadata.jsonl").read_bytes() != lines
+        assert state_of(other) == stays
+    ledger = Ledger(run / "ledger.sqlite")
+    moves = [event for event in ledger.events(gone) if event.tool == "override"]
+    ledger.close()
+    assert [(move.by, move.arguments["note"]) for move in moves] == [("person", "to reject"), ("person", "to accept")]

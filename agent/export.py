@@ -1,0 +1,160 @@
+"""Export a run's accepted pairs as webdataset or parquet shards.
+
+python -m agent.export RUN --format webdataset|parquet --out DIR [--shard-size N | --max-shard-mb M]
+                       [--split train|validation|test] [--json]
+
+The run may go on meanwhile: what is exported is the dataset as it stood when the command began.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.command import CommandError, CommandFailed, command
+
+if TYPE_CHECKING:
+    from agent.export_folder import Limits, Shard, ShardFormat
+    from agent.export_snapshot import Snapshot
+
+DEFAULT_SHARD_MB = 512
+LIBRARIES = {"webdataset": "webdataset", "parquet": "pyarrow"}
+EPILOG = (
+    "Beside the shards stands index.json: splits, config hashes, and for each shard its pairs, size and sha256. "
+    "DIR appears only when the export is whole. Equal pairs give equal files. The libraries come with "
+    "pip install '.[export]'. Exit code: 0 exported, 2 bad arguments or nothing to export, 1 anything else."
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments."""
+    made = argparse.ArgumentParser(
+        prog="python -m agent.export", description="Export a run's accepted pairs as shards.", epilog=EPILOG
+    )
+    made.add_argument("run", type=Path, metavar="RUN", help="the run's folder, or its dataset")
+    made.add_argument(
+        "--format", choices=tuple(LIBRARIES), required=True, help="tar shards, or parquet with the files inside"
+    )
+    made.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    size = made.add_mutually_exclusive_group()
+    size.add_argument("--shard-size", type=_positive, metavar="N", help="pairs in a shard, at most")
+    size.add_argument(
+        "--max-shard-mb",
+        type=_positive,
+        metavar="M",
+        help=f"MB of media in a shard, at most, but one pair always fits (default: {DEFAULT_SHARD_MB})",
+    )
+    made.add_argument("--split", choices=("train", "validation", "test"), help="only this one (default: all)")
+    made.add_argument("--json", action="store_true", help="for scripts: print index.json")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    return command(lambda: export(options))
+
+
+def export(options: argparse.Namespace) -> int:
+    """The command, after its arguments were parsed.
+
+    Raises:
+        CommandError: there is nothing to export, or --out holds something.
+        CommandFailed: a library is missing, the dataset cannot be read, or the disk is full.
+    """
+    from agent.dataset_folder import dataset_folder
+    from agent.export_folder import new_folder
+    from agent.export_snapshot import take_snapshot
+
+    _check_library(options.format)
+    dataset = dataset_folder(options.run)
+    with new_folder(options.out) as folder:
+        notes = folder / ".snapshot"
+        notes.mkdir()
+        snapshot = take_snapshot(dataset, notes)
+        shards = _write(folder, snapshot, options)
+    if options.json:
+        print((options.out / "index.json").read_text(encoding="utf-8"), end="")
+    else:
+        _print(shards, snapshot.torn, options)
+    return 0
+
+
+def _write(folder: Path, snapshot: Snapshot, options: argparse.Namespace) -> list[Shard]:
+    import shutil
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from agent.export_folder import SPLITS, write_index, write_split
+
+    splits = (options.split,) if options.split else SPLITS
+    total = sum(snapshot.splits[split] for split in splits)
+    if not total:
+        found = ", ".join(f"{count} {split}" for split, count in snapshot.splits.items()) or "no whole pair"
+        raise CommandError(f"{str(options.run)!r} has nothing to export: it has {found}; choose another split, or none")
+    kind, limits = _format(options.format, snapshot), _limits(options)
+    console = Console(stderr=True)
+    shards: list[Shard] = []
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("exporting", total=total)
+        for split in splits:
+            shards += write_split(folder, snapshot, split, kind, limits, lambda _: progress.advance(task))
+    shutil.rmtree(snapshot.folder)
+    write_index(folder, options.format, snapshot, shards)
+    return shards
+
+
+def _format(name: str, snapshot: Snapshot) -> ShardFormat:
+    if name == "parquet":
+        from agent.export_parquet import ParquetFormat
+
+        return ParquetFormat(snapshot)
+    from agent.export_webdataset import WebdatasetFormat
+
+    return WebdatasetFormat()
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    from agent.export_folder import Limits
+
+    if options.shard_size:
+        return Limits(num_pairs=options.shard_size)
+    return Limits(num_bytes=(options.max_shard_mb or DEFAULT_SHARD_MB) * 1_000_000)
+
+
+def _check_library(form: str) -> None:
+    if importlib.util.find_spec(LIBRARIES[form]) is None:
+        raise CommandFailed(
+            f"--format {form} needs the library {LIBRARIES[form]!r}, which is not installed; "
+            "install it: .venv/bin/python -m pip install -c requirements/constraints.txt '.[export]'"
+        )
+
+
+def _print(shards: Sequence[Shard], torn: int, options: argparse.Namespace) -> None:
+    for shard in shards:
+        print(f"{shard.file}  {len(shard.pairs)} pairs, {shard.num_bytes / 1e6:.1f} MB")
+    if torn:
+        print("a pair whose metadata was being written is not exported")
+    print(f"{sum(len(shard.pairs) for shard in shards)} pairs in {options.out}; load them with:")
+    if options.format == "parquet":
+        print(f'  datasets.load_dataset("parquet", data_dir="{options.out}")')
+        return
+    for split in dict.fromkeys(shard.split for shard in shards):
+        last = sum(shard.split == split for shard in shards) - 1
+        urls = f"{options.out}/{split}-{{000000..{last:06d}}}.tar"
+        print(f'  webdataset.WebDataset("{urls}", shardshuffle=False)')
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
