@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def inspect(options: argparse.Namespace) -> int:
     """The command, after its arguments were parsed."""
     path = options.run / "ledger.sqlite"
-    if not path.is_file():
+    if not path.is_file() and not (options.run / "backup").is_dir():
         raise CommandError(f"{str(options.run)!r} is not a run: it has no ledger.sqlite; give the --out of agent.run")
     if options.override and not (options.sample and options.note):
         raise CommandError("--override needs a SAMPLE and a --note that says why")

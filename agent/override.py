@@ -23,7 +23,8 @@ def override_sample(run: Path, sample_id: str, override: Override, note: str) ->
     config = saved_config(run)
     _order(run, sample_id, override, note)
     try:
-        with Owner(run), open_stores(run, config.profile, build_embedder(config.profile.embedder)) as stores:
+        embedder = build_embedder(config.profile.embedder)
+        with Owner(run), open_stores(run, config.profile, embedder, print) as stores:
             carry_out(stores, config)
     except RunIsOwned as owned:
         return f"left for the run's owner: {owned}"

@@ -101,7 +101,7 @@ def open_session(
     with ExitStack() as stack:
         stack.enter_context(Owner(run))
         settle_config(run, config, accept_changes)
-        stores = stack.enter_context(open_stores(run, config.profile, models.embedder))
+        stores = stack.enter_context(open_stores(run, config.profile, models.embedder, say))
         executor = InProcessExecutor(workers)
         stack.callback(executor.close)
         ledger, profile = stores.ledger, config.profile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,10 @@ from agent.profile import Profile
 from agent.run_config import RunConfig
 from ditto_models.base import TextEmbedder
 from memory.artifacts import ArtifactStore
+from memory.backup import Backup
 from memory.dataset import DatasetWriter, Pair
 from memory.instructions import InstructionMemory
-from memory.ledger import Ledger
+from memory.ledger import SCHEMA, Ledger
 from tools.media import Media
 
 
@@ -29,12 +30,20 @@ class Stores:
 
 
 @contextmanager
-def open_stores(run: Path, profile: Profile, embedder: TextEmbedder) -> Iterator[Stores]:
-    """The stores while the block lasts; only for the run's owner."""
+def open_stores(run: Path, profile: Profile, embedder: TextEmbedder, say: Callable[[str], None]) -> Iterator[Stores]:
+    """The stores while the block lasts; only for the run's owner. A damaged ledger is restored first, told by `say`.
+
+    Raises:
+        LedgerError: it cannot be restored, or the disk is full.
+    """
     artifacts = ArtifactStore(run / "artifacts")
     artifacts.clear_temporary()
+    backup = Backup(run / "ledger.sqlite", SCHEMA)
+    if mended := backup.mend():
+        say(mended)
     with (
         closing(Ledger(run / "ledger.sqlite")) as ledger,
+        backup.kept(say),
         closing(InstructionMemory(run / "memory", embedder, profile.memory.similarity_limit)) as memory,
     ):
         dataset = DatasetWriter(run / "dataset", artifacts, profile.policy.thresholds)

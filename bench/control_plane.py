@@ -1,16 +1,19 @@
 """What the program itself costs a sample, models left out: python -m bench.control_plane [--samples N]
 
 Stub tools return at once; graph, policy, planner (rules), state block, fold and ledger are the real ones. The floor is
-the ledger alone: the same number of events appended by as many writers at once.
+the ledger alone: the same number of events appended by as many writers at once. What its backup's tail costs is the
+difference to the same without it.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import sqlite3
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +28,8 @@ from agent.planner import Planner
 from agent.policy import Offers, PolicyConfig, ToolName, judge
 from agent.profile import Component, load_profile
 from agent.state import SampleState
+from memory.backup import connect
+from memory.group_commit import GroupCommit, LedgerError
 from memory.ledger import Ledger
 from memory.sample import (
     Clip,
@@ -39,6 +44,7 @@ from memory.sample import (
     Sample,
     Score,
 )
+from memory.tail import Recording, Tail
 from tools.edit_key_frame import edit_key_frame
 from tools.generate_video import generate_video
 from tools.reject import reject
@@ -152,40 +158,62 @@ async def run_samples(folder: Path, samples: int, concurrency: int) -> Measured:
     return Measured(seconds=seconds, events=events)
 
 
-async def append_alone(folder: Path, like: Path, concurrency: int) -> Measured:
+class NoTail(Tail):
+    """Transactions of the ledger alone, as a floor to the floor."""
+
+    @contextmanager
+    def transaction(self, connection: sqlite3.Connection) -> Iterator[Recording]:
+        """One transaction, in the ledger only."""
+        with connection:
+            yield Recording(connection)
+
+
+async def append_alone(folder: Path, like: Path, concurrency: int, tail: Tail) -> Measured:
     """The same events and folds, appended and nothing else."""
-    source, ledger = Ledger(like / "ledger.sqlite"), Ledger(folder / "ledger.sqlite")
+    path, source = folder / "ledger.sqlite", Ledger(like / "ledger.sqlite")
     work: list[tuple[int, Sample, list[Event]]] = [
         (row.number, row.sample, source.events(row.sample.id)) for row in source.rows()
     ]
     source.close()
+    Ledger(path).close()
+    writer = GroupCommit(lambda: connect(path), tail, lambda error: LedgerError(str(error)))
     turn = asyncio.Semaphore(concurrency)
 
     async def one(number: int, sample: Sample, events: list[Event]) -> None:
         async with turn:
             for event in events:
-                await ledger.append(event, sample, number)
+                await asyncio.wrap_future(writer.put(event, sample, number))
 
     started = time.perf_counter()
     await asyncio.gather(*(one(*item) for item in work))
     seconds = time.perf_counter() - started
-    ledger.close()
+    writer.close()
     return Measured(seconds=seconds, events=sum(len(events) for _, _, events in work))
 
 
 def main() -> None:
-    """Print milliseconds a sample and a step, the floor and the ratio to it."""
+    """Print milliseconds a sample and a step, the floor and the ratio to it, and what the tail costs."""
     parser = argparse.ArgumentParser(prog="python -m bench.control_plane", description=__doc__)
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--concurrency", type=int, default=8)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
-        whole = asyncio.run(run_samples(Path(first), options.samples, options.concurrency))
-        floor = asyncio.run(append_alone(Path(second), Path(first), options.concurrency))
-    for name, measured in (("graph, policy, planner, ledger", whole), ("floor: ledger alone", floor)):
+    with tempfile.TemporaryDirectory() as name:
+        folders = [Path(name) / part for part in ("graph", "floor", "bare")]
+        for folder in folders:
+            folder.mkdir()
+        graph, alone, bare = folders
+        whole = asyncio.run(run_samples(graph, options.samples, options.concurrency))
+        floor = asyncio.run(append_alone(alone, graph, options.concurrency, Tail(alone / "backup")))
+        least = asyncio.run(append_alone(bare, graph, options.concurrency, NoTail(bare / "backup")))
+        tail, ledger = Tail(alone / "backup").size(), (alone / "ledger.sqlite").stat().st_size
+    named = {"graph, policy, planner, ledger": whole, "floor: ledger alone": floor, "ledger without its tail": least}
+    for name, measured in named.items():
         a_sample, a_step = 1000 * measured.seconds / options.samples, 1000 * measured.seconds / measured.events
         print(f"{name:32} {a_sample:7.2f} ms a sample  {a_step:6.2f} ms a step  ({measured.events} steps)")
     print(f"ratio to the floor               {whole.seconds / floor.seconds:7.1f}")
+    print(
+        f"bytes a step                     {ledger / floor.events:7.0f} in the ledger, {tail / floor.events:.0f} in its tail"
+    )
 
 
 if __name__ == "__main__":

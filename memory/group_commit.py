@@ -12,10 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from memory.sample import Event, Sample
+from memory.tail import Recording, Tail, TailError
 
 
 class LedgerError(RuntimeError):
     """The ledger cannot be read or written: a full disk, a damaged file. What it has stays."""
+
+
+WRITE_ERRORS = (sqlite3.Error, OSError, TailError)
+"""What can go wrong between a statement and the disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +39,14 @@ def now() -> str:
 
 
 class GroupCommit:
-    """The ledger's writer. `connect` opens its connection, on its own thread."""
+    """The ledger's writer. `connect` opens its connection, on its own thread; `failed` words an error of it."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], tail: Tail, failed: Callable[[Exception], LedgerError]
+    ) -> None:
         self._connect = connect
+        self._tail = tail
+        self._failed = failed
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._drain, name="ledger", daemon=True)
         self._thread.start()
@@ -87,17 +96,17 @@ class GroupCommit:
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Append]) -> None:
         try:
-            with connection:
-                written = [self._write(connection, item) for item in batch]
-        except (sqlite3.Error, ValueError, OverflowError) as error:
-            failed = LedgerError(f"the ledger cannot be written: {error}")
+            with self._tail.transaction(connection) as recording:
+                written = [self._write(recording, item) for item in batch]
+        except (*WRITE_ERRORS, ValueError, OverflowError) as error:
+            failed = self._failed(error)
             for item in batch:
                 item.done.set_exception(failed)
             return
         for item, event in zip(batch, written, strict=True):
             item.done.set_result(event)
 
-    def _write(self, connection: sqlite3.Connection, item: _Append) -> Event:
+    def _write(self, connection: Recording, item: _Append) -> Event:
         event, sample, at = item.event, item.sample, now()
         cursor = connection.execute(
             "INSERT INTO events (sample_id, number, seed, conversation, at, tool, payload) "
@@ -115,8 +124,8 @@ class GroupCommit:
                 item.number,
                 sample.stage,
                 sample.decision,
-                sample.clip and sample.clip.clip_id,
-                sample.instruction and sample.instruction.edit_type,
+                sample.clip.clip_id if sample.clip else None,
+                sample.instruction.edit_type if sample.instruction else None,
                 sample.decision == "accepted",
                 item.sample_json,
             ),

@@ -15,14 +15,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from memory.group_commit import GroupCommit, LedgerError, now
-from memory.sample import Clip, Event, Sample
+from memory.backup import Backup, connect, is_damage
+from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
+from memory.sample import Clip, Event, Noun, Sample
+from memory.tail import SCHEMA as TAIL_SCHEMA
+from memory.tail import Recording
 
-SCHEMA = """
+SCHEMA = f"""{TAIL_SCHEMA}
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL,
     conversation INTEGER NOT NULL, at TEXT NOT NULL, tool TEXT NOT NULL, payload TEXT NOT NULL);
@@ -40,6 +43,7 @@ CREATE INDEX IF NOT EXISTS clips_by_uri ON clips (uri);
 CREATE TABLE IF NOT EXISTS commands (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT, outcome TEXT);
 """
+T = TypeVar("T", bound=Noun)
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -64,12 +68,17 @@ class Source:
 class Ledger:
     """Reads at any time; `append` only by the run's owner.
 
+    Every write goes into the tail of the ledger's backup too (tail.py); only the owner restores from it (backup.py).
+
     Raises:
-        LedgerError: the file is no ledger, or is damaged.
+        LedgerError: the file is no ledger, is damaged, or is gone and its backup is not.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._backup = Backup(path, SCHEMA)
+        if self._backup.exists() and not (path.exists() and path.stat().st_size):
+            raise self._failed("read", "it is missing or empty")
         self._read_lock = threading.Lock()
         self._writable = os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
         try:
@@ -77,8 +86,8 @@ class Ledger:
             if self._writable:
                 self._reader.executescript(SCHEMA)
         except sqlite3.Error as error:
-            raise LedgerError(f"ledger {str(path)!r} cannot be read ({error}); expected the one of a run") from error
-        self._writer = GroupCommit(self._connect)
+            raise self._failed("read", error) from error
+        self._writer = GroupCommit(self._connect, self._backup.tail, lambda error: self._failed("written", error))
 
     # writing
 
@@ -124,9 +133,7 @@ class Ledger:
     def events(self, sample_id: str) -> list[Event]:
         """The events of one sample, oldest first."""
         rows = self._rows("SELECT seq, at, payload FROM events WHERE sample_id = ? ORDER BY seq", (sample_id,))
-        return [
-            Event.model_validate_json(payload).model_copy(update={"seq": seq, "at": at}) for seq, at, payload in rows
-        ]
+        return [self._parsed(Event, payload).model_copy(update={"seq": seq, "at": at}) for seq, at, payload in rows]
 
     def row(self, sample_id: str) -> Row | None:
         """One sample."""
@@ -136,7 +143,7 @@ class Ledger:
         """Samples in the order they were begun; `where` is trusted SQL over the columns of `samples`."""
         query = f"SELECT number, ordinal, payload FROM samples WHERE {where} ORDER BY number"
         for number, ordinal, payload in self._rows(query, values):
-            yield Row(number=number, ordinal=ordinal, sample=Sample.model_validate_json(payload))
+            yield Row(number=number, ordinal=ordinal, sample=self._parsed(Sample, payload))
 
     def counts(self) -> dict[str, int]:
         """Samples by decision; those under way count as "pending"."""
@@ -166,9 +173,7 @@ class Ledger:
 
     def clips(self) -> list[Clip]:
         """The clip table, in the order of ingest."""
-        return [
-            Clip.model_validate_json(payload) for (payload,) in self._rows("SELECT payload FROM clips ORDER BY number")
-        ]
+        return [self._parsed(Clip, payload) for (payload,) in self._rows("SELECT payload FROM clips ORDER BY number")]
 
     def uri_of_content(self, sha256: str) -> str | None:
         """The source that has clips of this content (sha256 of the whole file), if any."""
@@ -189,21 +194,18 @@ class Ledger:
     # inside
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[Recording]:
         try:
-            with closing(self._connect()) as connection, connection:
-                yield connection
-        except sqlite3.Error as error:
-            raise LedgerError(f"ledger {str(self._path)!r} cannot be written: {error}") from error
+            with closing(self._connect()) as connection, self._backup.tail.transaction(connection) as recording:
+                yield recording
+        except WRITE_ERRORS as error:
+            raise self._failed("written", error) from error
 
     def _connect(self) -> sqlite3.Connection:
         if not self._writable:  # somebody else's run, looked at
             address = f"{self._path.absolute().as_uri()}?mode=ro{'' if self._wal().exists() else '&immutable=1'}"
             return sqlite3.connect(address, uri=True, check_same_thread=False)
-        connection = sqlite3.connect(self._path, timeout=30, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
+        return connect(self._path)
 
     def _wal(self) -> Path:
         return self._path.with_name(f"{self._path.name}-wal")
@@ -213,4 +215,22 @@ class Ledger:
             with self._read_lock:
                 return self._reader.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise LedgerError(f"ledger {str(self._path)!r} cannot be read: {error}") from error
+            raise self._failed("read", error) from error
+
+    def _parsed(self, kind: type[T], payload: str) -> T:
+        try:
+            return kind.model_validate_json(payload)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
+            raise self._failed("read", f"{kind.__name__} {payload[:60]!r}: {problem}") from error
+
+    def _failed(self, verb: str, error: Exception | str) -> LedgerError:
+        """The error to raise; where it may be damage, the next owner will look at the whole file."""
+        advice = "expected the one of a run"
+        if self._backup.exists():
+            advice = "the next agent.run on this run checks it, and restores it from its backup if it is damaged"
+        if isinstance(error, Exception) and not is_damage(error):
+            advice = "what it has stays"
+        else:
+            self._backup.suspect()
+        return LedgerError(f"ledger {str(self._path)!r} cannot be {verb} ({error}); {advice}")

@@ -114,12 +114,13 @@ def run_fake(
     limits: Limits | None = None,
     prepare: Callable[[Session], None] = lambda session: None,
     accept_changes: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Outcome, list[Sample]]:
     """One session of a campaign; returns its outcome and the samples it decided on, in the order they ended."""
     profile = profile or fake_profile()
     reporter = Silent()
     config = RunConfig(profile_name="embedded", seed=0, clips=str(clips), profile=profile)
-    with open_session(run, config, models or fake_models(profile), 2, lambda line: None, accept_changes) as session:
+    with open_session(run, config, models or fake_models(profile), 2, say, accept_changes) as session:
         prepare(session)
         campaign = Campaign(session, limits or Limits(target=target), reporter)
         outcome = asyncio.run(campaign.run())

@@ -26,7 +26,7 @@ HOMES = {
     "ray": ("ditto_models/executors/",),
     "pyarrow": ("agent/export_parquet.py",),
     "webdataset": ("agent/export_webdataset.py",),
-    "sqlite3": ("memory/ledger.py", "memory/group_commit.py"),
+    "sqlite3": ("memory/ledger.py", "memory/group_commit.py", "memory/tail.py", "memory/backup.py"),
 }
 COMMANDS = ["agent.run", "agent.inspect", "agent.judge", "agent.export", "ditto_models.serve", "ditto_models.assets"]
 HEAVY = [
