@@ -211,9 +211,8 @@ def main() -> None:
         a_sample, a_step = 1000 * measured.seconds / options.samples, 1000 * measured.seconds / measured.events
         print(f"{name:32} {a_sample:7.2f} ms a sample  {a_step:6.2f} ms a step  ({measured.events} steps)")
     print(f"ratio to the floor               {whole.seconds / floor.seconds:7.1f}")
-    print(
-        f"bytes a step                     {ledger / floor.events:7.0f} in the ledger, {tail / floor.events:.0f} in its tail"
-    )
+    in_ledger, in_tail = ledger / floor.events, tail / floor.events
+    print(f"bytes a step                     {in_ledger:7.0f} in the ledger, {in_tail:.0f} in its tail")
 
 
 if __name__ == "__main__":
