@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from langchain_core.runnables import RunnableConfig
 
@@ -26,6 +25,9 @@ from memory.sample import Event, Sample
 from tools.result import NoClipLeft
 
 Outcome = Literal["target met", "clips used up", "candidates used up", "GPU hours used up", "time used up", "stopped"]
+
+LOOK_AHEAD = 8
+"""Clips that nobody has used yet, below which more files are looked at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,8 @@ class Campaign:
         self._accepted = counts.get("accepted", 0)
         self._candidates = sum(counts.values())
         self._gpu_seconds = session.stores.ledger.gpu_seconds()
+        self._taking_in: asyncio.Task[None] | None = None
+        self._number = session.stores.ledger.next_number()
         self._waiting = list(session.stores.ledger.rows("decision IS NULL AND stage != 'awaiting_person'"))
         session.listeners.append(self._stepped)
 
@@ -82,17 +86,19 @@ class Campaign:
         Raises:
             LedgerError, OSError: the disk failed; everything the ledger has can be resumed.
         """
-        begin = self._samples()
-        while True:
-            outcome = self._limit_reached()
-            while outcome is None and self._room() and (job := next(begin, None)):
-                self._tasks.add(asyncio.create_task(self._one(*job)))
-                outcome = self._limit_reached()
-            if not self._tasks:
-                return outcome or "clips used up"
-            done, self._tasks = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-            await self._collect(done)
-            await self._take_orders()
+        try:
+            while True:
+                outcome = self._begin_samples()
+                self._look_ahead(outcome)
+                running = self._tasks | ({self._taking_in} if self._taking_in else set())
+                if not self._tasks and (outcome or not running):
+                    return outcome or "clips used up"
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                await self._collect(done)
+                await self._take_orders()
+        finally:
+            if self._taking_in:
+                self._taking_in.cancel()
 
     def stop(self) -> None:
         """Let running steps end and begin nothing more; asked a second time, drop them."""
@@ -100,6 +106,8 @@ class Campaign:
             for task in self._tasks:
                 task.cancel()
         self._stopping = self._session.parking = True
+        if self._taking_in:
+            self._taking_in.cancel()
 
     async def _take_orders(self) -> None:
         """What people asked for meanwhile; the dataset must be nobody else's while it is rewritten."""
@@ -108,11 +116,21 @@ class Campaign:
                 grown = await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
             self._accepted += grown
 
-    async def _collect(self, done: set[asyncio.Task[None]]) -> None:
+    async def _collect(self, done: set[asyncio.Task[Any]]) -> None:
+        self._tasks -= done
         errors = [error for task in done if not task.cancelled() and (error := task.exception())]
         if errors:
             await self._drop_all()
             raise errors[0]
+        if self._taking_in in done:
+            self._taking_in = None
+
+    def _look_ahead(self, outcome: Outcome | None) -> None:
+        """Look at more files where clips run low."""
+        clips, wanted = self._session.clips, self._limits.target - self._accepted - len(self._tasks)
+        low = clips.fresh < min(LOOK_AHEAD, wanted)
+        if low and outcome is None and not clips.complete and self._taking_in is None:
+            self._taking_in = asyncio.create_task(self._session.take_in())
 
     async def _drop_all(self) -> None:
         for task in self._tasks:
@@ -137,17 +155,25 @@ class Campaign:
         wanted = self._limits.target - self._accepted
         return len(self._tasks) < min(self._limits.concurrency, wanted)
 
-    def _samples(self) -> Iterator[tuple[Sample, int]]:
-        """Samples to run: those under way first, then new ones while there are clips."""
-        while self._waiting:
+    def _begin_samples(self) -> Outcome | None:
+        """Begin as many as there is room for; returns the limit that was reached, if any."""
+        outcome = self._limit_reached()
+        while outcome is None and self._room() and (job := self._next_sample()):
+            self._tasks.add(asyncio.create_task(self._one(*job)))
+            outcome = self._limit_reached()
+        return outcome
+
+    def _next_sample(self) -> tuple[Sample, int] | None:
+        """A sample to run: one that is under way, then a new one where there is a clip."""
+        if self._waiting:
             row = self._waiting.pop(0)
             new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
-            yield fold(new, self._session.stores.ledger.events(new.id)), row.number
-        number = self._session.stores.ledger.next_number()
-        while self._session.clips.claim():
-            self._candidates += 1
-            yield new_sample(self._session.config.seed, number), number
-            number += 1
+            return fold(new, self._session.stores.ledger.events(new.id)), row.number
+        if not self._session.clips.claim():
+            return None
+        self._candidates += 1
+        self._number += 1
+        return new_sample(self._session.config.seed, self._number - 1), self._number - 1
 
     async def _one(self, sample: Sample, number: int) -> None:
         self._reporter.began(sample)

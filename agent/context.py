@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from agent.planner import PlannerModel
 from agent.profile import Component, Profile, ProfileError, first_problem
 from ditto_models import base
+from ditto_models.executors.base import Executor
+from ditto_models.executors.in_process import InProcessExecutor
 from memory.ledger import Ledger
 from tools.critic.of_pair import PairCritic
 from tools.critic.protocol import Critic
@@ -60,6 +62,43 @@ def build_models(profile: Profile) -> Models:
         enhancer=_enhancer(profile.enhancer),
         critic=_critic(profile.critic, _safety(profile.safety)),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceModels:
+    """What looks at sources before they become clips; None where the profile does not check for it."""
+
+    text_reader: base.TextReader | None
+    safety: base.SafetyClassifier | None
+
+
+def build_source_models(profile: Profile) -> SourceModels:
+    """Choose and construct what the checks of `clips` need.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown.
+        AssetError: a bundled weight cannot be had.
+    """
+    checks = profile.clips.checks
+    return SourceModels(
+        text_reader=_text_reader(profile.text_reader) if "text" in checks else None,
+        safety=_safety(profile.safety) if "unsafe" in checks else None,
+    )
+
+
+def build_decoder(component: Component, workers: int) -> Executor:
+    """Where files from outside are decoded."""
+
+    def process() -> Executor:
+        from ditto_models.executors.isolated import IsolatedConfig, IsolatedExecutor
+
+        return IsolatedExecutor(workers, _config("decoder", component, IsolatedConfig))
+
+    def thread() -> Executor:
+        _no_settings("decoder", component)
+        return InProcessExecutor(workers)
+
+    return _choose("decoder", component, {"process": process, "thread": thread})
 
 
 def build_planner(component: Component) -> PlannerModel:
@@ -113,6 +152,15 @@ def build_pair_critic(profile: Profile) -> PairCritic:
         return PairCritic(Catalogue.load(), _masker(profile.masker), _safety(profile.safety))
 
     return _choose("critic", profile.critic, {"measured": measured})
+
+
+def _text_reader(component: Component) -> base.TextReader:
+    def pp_ocr() -> base.TextReader:
+        from ditto_models.embedded.text_reader import TextReader, TextReaderConfig
+
+        return TextReader(_config("text_reader", component, TextReaderConfig))
+
+    return _choose("text_reader", component, {"pp_ocr": pp_ocr})
 
 
 def _masker(component: Component) -> base.SubjectMasker:

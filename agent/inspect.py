@@ -118,7 +118,7 @@ def list_json(ledger: Ledger, rows: Sequence[Row]) -> dict[str, JsonValue]:
         "counts": dict(ledger.counts()),
         "samples": [record(row.sample) for row in rows],
         "sources": [
-            {"uri": source.uri, "outcome": source.outcome, "reason": source.reason} for source in ledger.sources()
+            {"uri": source.uri, "outcome": source.outcome, "reason": source.reason} for source in ledger.sources.fates()
         ],
     }
 
@@ -166,7 +166,7 @@ def _print_list(ledger: Ledger, rows: Sequence[Row]) -> None:
         )
     console.print(table)
     console.print(", ".join(f"{count} {decision}" for decision, count in ledger.counts().items()) or "no samples yet")
-    for source in ledger.sources():
+    for source in ledger.sources.fates():
         console.print(
             Text(plain(f"{source.uri}: {source.outcome} {source.reason}".rstrip())), style="dim", soft_wrap=True
         )

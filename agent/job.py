@@ -18,7 +18,7 @@ from agent.log import logging_to
 from agent.nodes import RunError
 from agent.profile import ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
-from agent.run_config import RunConfig
+from agent.run_config import RunConfig, clips_folder
 from agent.session import Session, open_session
 from ditto_models import assets
 from memory.instructions import MemoryDamaged
@@ -43,9 +43,7 @@ def run_job(options: argparse.Namespace) -> int:
 
     try:
         profile = load_profile(options.profile, options.overrides)
-        clips = options.clips or assets.sample_clips()
-        if not clips.is_dir():
-            raise CommandError(f"--clips {str(clips)!r} is not a folder; give one that holds videos")
+        clips = clips_folder(options.clips)
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
         # A profile that cannot be built must leave no config behind that the mended command would be held against.
         models = build_models(profile)

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from agent.clip_rules import MIN_SIDE, IngestConfig, fitted_size
 from agent.command import CommandError
-from agent.ingest import MIN_SIDE, IngestConfig, fitted_size
 from ditto_models import video
 from ditto_models.base import Frame
 from tools.critic.of_pair import Pair

@@ -11,7 +11,7 @@ from typing import cast
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from agent.ingest import IngestConfig
+from agent.clip_rules import IngestConfig
 from agent.policy import PolicyConfig
 
 FOLDER = Path(__file__).parent / "profiles"
@@ -49,8 +49,10 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     clips: IngestConfig
-    edits_per_clip: int = Field(default=5, ge=1)
+    edits_per_clip: int = Field(default=5, ge=1, le=255)
     """Samples drawn from one clip, at most."""
+    decoder: Component
+    text_reader: Component
     planner: Component
     writer: Component
     embedder: Component

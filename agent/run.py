@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from agent.command import command
+from agent.run_arguments import add_run_arguments
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,20 +23,13 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit code: 0 target met, 3 clips or a budget used up first, 2 bad arguments, 1 anything else",
     )
     made.add_argument("--target", type=_positive, required=True, metavar="N", help="accepted pairs wanted in the run")
-    made.add_argument("--clips", type=Path, metavar="DIR", help="folder of videos (default: the sample clips)")
-    made.add_argument("--out", type=Path, default=Path("runs/default"), metavar="RUN", help="default: %(default)s")
-    made.add_argument(
-        "--profile", default="embedded", metavar="P", help="a name or a .yaml file (default: %(default)s)"
-    )
-    made.add_argument("--seed", type=int, default=0, metavar="S", help="default: %(default)s")
+    add_run_arguments(made)
     made.add_argument("--max-candidates", type=_positive, metavar="M", help="samples begun, at most")
     made.add_argument("--gpu-hours", type=_hours, metavar="H", help="GPU time of the run, at most")
     made.add_argument("--max-hours", type=_hours, metavar="H", help="time of this session, at most")
     made.add_argument(
         "--concurrency", type=_positive, default=2, metavar="C", help="samples at once (default: %(default)s)"
     )
-    made.add_argument("--accept-config", action="store_true", help="resume although the configuration has changed")
-    made.add_argument("overrides", nargs="*", metavar="key.path=value", help="settings of the profile, changed")
     return made
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.command import CommandError
 from agent.profile import Profile, differences, first_problem
+from ditto_models import assets
 
 
 class RunConfig(BaseModel):
@@ -20,6 +21,19 @@ class RunConfig(BaseModel):
     seed: int
     clips: str
     profile: Profile
+
+
+def clips_folder(given: Path | None) -> Path:
+    """The folder of videos that was given, or that of the sample clips.
+
+    Raises:
+        CommandError: it is no folder.
+        AssetError: the sample clips cannot be had.
+    """
+    folder = given or assets.sample_clips()
+    if not folder.is_dir():
+        raise CommandError(f"--clips {str(folder)!r} is not a folder; give one that holds videos")
+    return folder
 
 
 def make_run_folder(run: Path) -> None:

@@ -6,15 +6,15 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import cv2
 from langchain_core.tools import BaseTool
 
 from agent.card import dataset_card
-from agent.context import Models
+from agent.context import Models, build_decoder
 from agent.graph import Graph, build_graph
-from agent.ingest import ingest
 from agent.nodes import Steps
 from agent.offers import OfferBook
 from agent.orders import carry_out
@@ -24,6 +24,7 @@ from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
 from agent.run_config import RunConfig, make_run_folder, settle_config
+from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
@@ -58,6 +59,7 @@ class Session:
     run: Path
     config: RunConfig
     stores: Stores
+    sources: Sources
     clips: ClipTable
     repairs: Repairs
     steps: Steps = field(init=False)
@@ -75,6 +77,17 @@ class Session:
         for listener in self.listeners:
             listener(event, sample)
 
+    async def take_in(self) -> None:
+        """Look at the next files for clips; where none is left, the clip table is complete.
+
+        Raises:
+            LedgerError: what was found cannot be written.
+        """
+        found = await self.sources.take_in()
+        self.clips.complete = found is None
+        for clip in found or ():
+            self.clips.add(clip.number, clip.uses)
+
     def write_card(self) -> None:
         """Bring the dataset's card up to the ledger."""
         accepted = (row.sample for row in self.stores.ledger.rows("decision = 'accepted'"))
@@ -90,7 +103,7 @@ def open_session(
     say: Callable[[str], None],
     accept_changes: bool = False,
 ) -> Iterator[Session]:
-    """Own the run while the block lasts; new files among its clips are ingested first, each told of by `say`.
+    """Own the run while the block lasts; files among its clips are found first, and told of by `say` as they are seen.
 
     Raises:
         RunIsOwned: another process owns it.
@@ -105,33 +118,41 @@ def open_session(
         executor = InProcessExecutor(workers)
         stack.callback(executor.close)
         ledger, profile = stores.ledger, config.profile
-        ingest(Path(config.clips), ledger, profile.clips, say)
+        decoder = build_decoder(profile.decoder, workers)
+        stack.callback(decoder.close)
+        sources = Sources(ledger, decoder, profile, config.seed, say)
+        sources.find(Path(config.clips), besides=run)
         session = Session(
             run=run,
             config=config,
             stores=stores,
-            clips=_clip_table(ledger, config),
+            sources=sources,
+            clips=_clip_table(ledger, profile),
             repairs=Repairs(row.sample for row in ledger.rows("decision = 'accepted'")),
         )
-        _wire(session, models, executor)
+        _wire(session, models, executor, decoder)
         carry_out(stores, config)
         reconcile(stores, config)
         yield session
 
 
-def _clip_table(ledger: Ledger, config: RunConfig) -> ClipTable:
-    poison = {row.sample.clip.clip_id for row in ledger.rows("decision = 'quarantined'") if row.sample.clip}
-    return ClipTable(ledger.clips(), ledger.uses("clip_id"), config.profile.edits_per_clip, config.seed, poison)
+def _clip_table(ledger: Ledger, profile: Profile) -> ClipTable:
+    """The clips whose files are there; those of a file that was moved come back when it is looked at."""
+    table, there = ClipTable(ledger.sources.clip, profile.edits_per_clip), cache(os.path.isfile)
+    for clip in ledger.sources.uses():
+        if there(clip.uri):
+            table.add(clip.number, profile.edits_per_clip if clip.unreadable else clip.uses)
+    return table
 
 
-def _wire(session: Session, models: Models, executor: Executor) -> None:
+def _wire(session: Session, models: Models, executor: Executor, decoder: Executor) -> None:
     """Put tools, planner and rules together into the graph."""
     catalogue, profile = Catalogue.load(), session.profile
     book = OfferBook(catalogue.offers, ROUTES)
     for row in session.stores.ledger.rows():
         book.note(row.sample)
     session.listeners += [lambda _, sample: book.note(sample)]
-    tools = _tools(session, models, executor, catalogue, book)
+    tools = _tools(session, models, executor, decoder, catalogue, book)
 
     async def sheet(sample: Sample) -> bytes:
         return (await executor.run(sample_sheet, sample, session.stores.media)).value
@@ -151,7 +172,12 @@ def _wire(session: Session, models: Models, executor: Executor) -> None:
 
 
 def _tools(
-    session: Session, models: Models, executor: Executor, catalogue: Catalogue, book: OfferBook
+    session: Session,
+    models: Models,
+    executor: Executor,
+    decoder: Executor,
+    catalogue: Catalogue,
+    book: OfferBook,
 ) -> Mapping[ToolName, BaseTool]:
     stores, media, policy = session.stores, session.stores.media, session.profile.policy
     critic = models.critic(media, stores.ledger)
@@ -166,7 +192,7 @@ def _tools(
         return judge(critique, policy.thresholds)
 
     return {
-        "sample_clip": sample_clip(session.clips, media, executor, made_by),
+        "sample_clip": sample_clip(session.clips, media.artifacts, decoder, made_by),
         "describe_clip": describe_clip(models.describer, models.masker, media, executor),
         "write_instruction": write_instruction(
             propose_from(catalogue, book.others, book.beside, models.embedder.embed), stores.memory, "catalogue"

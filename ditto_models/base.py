@@ -49,6 +49,19 @@ class Description:
     facts: Mapping[str, float]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """One line of text in a picture; its box in pixels."""
+
+    words: str
+    probability: float
+    """0..1, mean over its letters."""
+    left: int
+    top: int
+    width: int
+    height: int
+
+
 class SubjectMasker(Protocol):
     """Finds the main subject (people, characters) of a clip."""
 
@@ -118,6 +131,16 @@ class SafetyClassifier(Protocol):
 
     def unsafe_probability(self, frames: Frames) -> float:
         """The highest probability, 0..1, that any of the frames is not safe for work."""
+        ...
+
+
+class TextReader(Protocol):
+    """Reads what is written in a picture."""
+
+    name: str
+
+    def read(self, frame: Frame) -> list[Text]:
+        """The lines of text of a frame HWC uint8 RGB, largest first."""
         ...
 
 

@@ -57,6 +57,8 @@ class Probe:
     frames: int
     duration_seconds: float
     codec: str
+    promised_seconds: float | None
+    """What the header says of the video stream's length, which need not be true; None where it says nothing."""
 
 
 def probe(path: Path | str) -> Probe:
@@ -65,8 +67,8 @@ def probe(path: Path | str) -> Probe:
     Raises:
         VideoError: the file is not a readable video.
     """
-    with _opened(path) as (container, stream):
-        fps = _fps(stream, path)
+    with opened(path) as (container, stream):
+        fps = rate_of(stream, path)
         first = next(container.decode(stream), None)
         if first is None:
             raise VideoError(_unreadable(path, "it holds no frame"))
@@ -74,7 +76,16 @@ def probe(path: Path | str) -> Probe:
         width, height = (first.height, first.width) if sideways else (first.width, first.height)
         frames = stream.frames or _count_packets(path)
         codec = stream.codec_context.name
-    return Probe(width=width, height=height, fps=fps, frames=frames, duration_seconds=frames / fps, codec=codec)
+        promised = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+    return Probe(
+        width=width,
+        height=height,
+        fps=fps,
+        frames=frames,
+        duration_seconds=frames / fps,
+        codec=codec,
+        promised_seconds=promised,
+    )
 
 
 def read(path: Path | str) -> Video:
@@ -83,9 +94,9 @@ def read(path: Path | str) -> Video:
     Raises:
         VideoError: the file is not a readable video.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         frames = [_rgb(frame) for frame in container.decode(stream)]
-        return Video(frames=_stacked(frames, path), fps=_fps(stream, path))
+        return Video(frames=_stacked(frames, path), fps=rate_of(stream, path))
 
 
 def read_window(
@@ -105,8 +116,8 @@ def read_window(
     """
     if max_frames < 1 or width < 1 or height < 1:
         raise VideoError(f"a window of {max_frames} frames of {width}x{height}: each number must be at least 1")
-    with _opened(path) as (container, stream):
-        fps = _fps(stream, path)
+    with opened(path) as (container, stream):
+        fps = rate_of(stream, path)
         last_seconds = float("inf") if end_seconds is None else end_seconds
         shown = _between(container, stream, start_seconds, last_seconds, fps)
         frames = [fill(_rgb(frame), width, height) for frame in islice(shown, max_frames)]
@@ -159,7 +170,12 @@ def fill(frame: Frame, width: int, height: int) -> Frame:
 
 
 @contextmanager
-def _opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A file and its first video stream.
+
+    Raises:
+        VideoError: the file is not a readable video.
+    """
     if not Path(path).is_file():  # a pipe would wait for ever, a folder is no video
         raise VideoError(f"{str(path)!r} is not a file; expected a video")
     try:
@@ -177,7 +193,12 @@ def _unreadable(path: Path | str, why: str) -> str:
     return f"cannot read {str(path)!r} as a video: {why}; expected a whole file that ffmpeg can decode, replace it"
 
 
-def _fps(stream: VideoStream, path: Path | str) -> float:
+def rate_of(stream: VideoStream, path: Path | str) -> float:
+    """Frames a second, on average.
+
+    Raises:
+        VideoError: the file names none.
+    """
     rate = stream.average_rate or stream.guessed_rate
     if not rate:
         raise VideoError(_unreadable(path, "it names no frame rate"))
@@ -185,7 +206,7 @@ def _fps(stream: VideoStream, path: Path | str) -> float:
 
 
 def _count_packets(path: Path | str) -> int:
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         return sum(1 for packet in container.demux(stream) if packet.size)
 
 
@@ -204,7 +225,8 @@ def _between(
         shown_seconds = position - origin_seconds
         if shown_seconds >= end_seconds - half_frame:
             return
-        if shown_seconds >= start_seconds - half_frame:
+        # Frames of a variable rate may lie closer than the usual half: the one before must not slip in.
+        if shown_seconds >= start_seconds - half_frame / 2:
             yield frame
 
 

@@ -11,7 +11,7 @@ import asyncio
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,14 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from memory import source_table
 from memory.backup import Backup, connect, is_damage
 from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
-from memory.sample import Clip, Event, Noun, Sample
+from memory.sample import Event, Noun, Sample
 from memory.tail import SCHEMA as TAIL_SCHEMA
 from memory.tail import Recording
 
-SCHEMA = f"""{TAIL_SCHEMA}
+SCHEMA = f"""{TAIL_SCHEMA}{source_table.SCHEMA}
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL,
     conversation INTEGER NOT NULL, at TEXT NOT NULL, tool TEXT NOT NULL, payload TEXT NOT NULL);
@@ -35,11 +36,6 @@ CREATE TABLE IF NOT EXISTS samples (
     edit_type TEXT, ordinal INTEGER UNIQUE, payload TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS samples_by_decision ON samples (decision, number);
 CREATE INDEX IF NOT EXISTS samples_by_clip ON samples (clip_id);
-CREATE TABLE IF NOT EXISTS sources (
-    uri TEXT PRIMARY KEY, outcome TEXT NOT NULL, reason TEXT NOT NULL, at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS clips (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, uri TEXT NOT NULL,
-    payload TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS clips_by_uri ON clips (uri);
 CREATE TABLE IF NOT EXISTS commands (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT, outcome TEXT);
 """
@@ -54,15 +50,6 @@ class Row:
     number: int
     ordinal: int | None
     sample: Sample
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A source file's fate."""
-
-    uri: str
-    outcome: Literal["pending", "used", "rejected"]
-    reason: str
 
 
 class Ledger:
@@ -88,6 +75,7 @@ class Ledger:
         except sqlite3.Error as error:
             raise self._failed("read", error) from error
         self._writer = GroupCommit(self._connect, self._backup.tail, lambda error: self._failed("written", error))
+        self.sources = source_table.SourceTable(self._rows, self._transaction)
 
     # writing
 
@@ -99,20 +87,6 @@ class Ledger:
             pydantic.ValidationError, ValueError: the event or the sample has no JSON.
         """
         return await asyncio.wrap_future(self._writer.put(event, sample, number))
-
-    def set_source(self, source: Source, clips: Iterable[Clip] = ()) -> None:
-        """Record a source's fate and its windows, in one transaction; windows known under another path move here."""
-        with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO sources VALUES (?, ?, ?, ?) "
-                "ON CONFLICT (uri) DO UPDATE SET outcome = excluded.outcome, reason = excluded.reason",
-                (source.uri, source.outcome, source.reason, now()),
-            )
-            connection.executemany(
-                "INSERT INTO clips (id, uri, payload) VALUES (?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET uri = excluded.uri, payload = excluded.payload",
-                [(clip.clip_id, clip.uri, clip.model_dump_json()) for clip in clips],
-            )
 
     def add_command(self, payload: dict[str, JsonValue]) -> None:
         """Leave an order for the run's owner; anybody may."""
@@ -163,23 +137,6 @@ class Ledger:
     def next_number(self) -> int:
         """The number of the next sample to begin."""
         return int(self._rows("SELECT COALESCE(MAX(number), 0) + 1 FROM samples")[0][0])
-
-    def sources(self) -> list[Source]:
-        """Every source file with its fate, by name: used once a sample was drawn from it."""
-        used = "EXISTS (SELECT 1 FROM clips JOIN samples ON samples.clip_id = clips.id WHERE clips.uri = sources.uri)"
-        outcome = f"CASE WHEN outcome = 'pending' AND {used} THEN 'used' ELSE outcome END"
-        rows = self._rows(f"SELECT uri, {outcome}, reason FROM sources ORDER BY uri")
-        return [Source(uri=uri, outcome=outcome, reason=reason) for uri, outcome, reason in rows]
-
-    def clips(self) -> list[Clip]:
-        """The clip table, in the order of ingest."""
-        return [self._parsed(Clip, payload) for (payload,) in self._rows("SELECT payload FROM clips ORDER BY number")]
-
-    def uri_of_content(self, sha256: str) -> str | None:
-        """The source that has clips of this content (sha256 of the whole file), if any."""
-        query = "SELECT uri FROM clips WHERE json_extract(payload, '$.sha256') = ? LIMIT 1"
-        rows = self._rows(query, (sha256,))
-        return str(rows[0][0]) if rows else None
 
     def open_commands(self) -> list[tuple[int, dict[str, JsonValue]]]:
         """Orders that nobody has carried out, oldest first."""

@@ -70,7 +70,8 @@ class Silent:
 
 def fake_profile(*overrides: str) -> Profile:
     small = ("clips.frames=9", "clips.max_width=64", "clips.max_height=48", "clips.min_height=16")
-    return load_profile("embedded", (*small, *overrides))
+    quick = ("clips.checks=[]", "decoder.kind=thread")
+    return load_profile("embedded", (*small, *quick, *overrides))
 
 
 def fake_models(

@@ -26,9 +26,9 @@ HOMES = {
     "ray": ("ditto_models/executors/",),
     "pyarrow": ("agent/export_parquet.py",),
     "webdataset": ("agent/export_webdataset.py",),
-    "sqlite3": ("memory/ledger.py", "memory/group_commit.py", "memory/tail.py", "memory/backup.py"),
+    "sqlite3": ("memory/",),
 }
-COMMANDS = ["agent.run", "agent.inspect", "agent.judge", "agent.export", "ditto_models.serve", "ditto_models.assets"]
+COMMANDS = ["agent.run", "agent.inspect", "agent.judge", "agent.export", "agent.ingest", "ditto_models.serve", "ditto_models.assets"]
 HEAVY = [
     "torch",
     "diffusers",
@@ -40,6 +40,8 @@ HEAVY = [
     "webdataset",
     "cv2",
     "onnxruntime",
+    "av",
+    "scenedetect",
 ]
 
 

@@ -162,6 +162,7 @@ def test_a_tool_that_breaks_fails_its_sample_and_not_the_run(tmp_path: Path, cli
 
 def test_a_clip_that_turns_unreadable_quarantines_its_sample(tmp_path: Path, clips: Path) -> None:
     def spoil(session: Session) -> None:
+        asyncio.run(session.take_in())
         (clips / "clip0.mp4").write_bytes(b"no longer a video")
 
     limits = Limits(target=20, max_candidates=4)

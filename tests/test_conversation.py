@@ -27,6 +27,7 @@ def test_a_conversation_waits_for_a_person_at_its_key_frame_and_takes_their_word
         return ended
 
     def talk(session: Session) -> None:
+        asyncio.run(session.take_in())
         sample = run_to_the_end(session, Sample(id="talk", seed=1, conversation=True))
         assert sample.stage == "awaiting_person"
         first = sample.instruction

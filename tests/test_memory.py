@@ -11,9 +11,10 @@ import pytest
 from memory.artifacts import ArtifactStore
 from memory.group_commit import LedgerError
 from memory.instructions import DuplicateInstruction, InstructionMemory
-from memory.ledger import Ledger, Source
+from memory.ledger import Ledger
 from memory.owner import Owner, RunIsOwned
 from memory.sample import Clip, Event, Instruction, Sample
+from memory.source_table import Fate, Found, NewClip, Source
 from tests.fakes import FakeEmbedder
 
 
@@ -90,11 +91,19 @@ def test_sources_and_clips_are_kept_once(tmp_path: Path) -> None:
     clip = Clip(
         clip_id="c", uri="u", sha256="0" * 64, start_seconds=0, end_seconds=1, fps=25, frames=25, width=64, height=48
     )
+    table = ledger.sources
+    found = [Found(uri="u", place=2, stamp="1"), Found(uri="v", place=1, stamp="1")]
     for _ in range(2):
-        ledger.set_source(Source(uri="u", outcome="pending", reason=""), [clip])
-    ledger.set_source(Source(uri="v", outcome="rejected", reason="too short"))
-    assert ledger.clips() == [clip]
-    assert [(source.uri, source.outcome) for source in ledger.sources()] == [("u", "pending"), ("v", "rejected")]
+        table.find(found)
+        assert table.to_look_at(5) == (["v", "u"] if table.uri_of_content(clip.sha256) is None else [])
+        made = [
+            Fate(source=Source(uri="u", outcome="pending", reason=""), clips=(NewClip(clip=clip, seen=(1, 2)),)),
+            Fate(source=Source(uri="v", outcome="rejected", reason="too short")),
+        ]
+        [number] = table.settle(made, made[0].clips)
+    assert list(table.clips()) == [table.clip(number)] == [clip]
+    assert list(table.looks()) == [("u", (1, 2))]
+    assert [(source.uri, source.outcome) for source in table.fates()] == [("u", "pending"), ("v", "rejected")]
     ledger.close()
 
 

@@ -160,10 +160,11 @@ def test_words_in_brackets_are_words(tmp_path: Path, clips: Path, capsys: pytest
 
 def test_a_poisonous_clip_is_drawn_once_in_all_sessions(tmp_path: Path, clips: Path) -> None:
     def spoil(session: Session) -> None:
+        asyncio.run(session.take_in())
         (clips / "clip0.mp4").write_bytes(b"no longer a video")
 
     quarantined = []
-    for target in (1, 2, 3):
+    for target in (2, 3, 4):
         _, decided = run_fake(tmp_path / "run", clips, target=target, prepare=spoil)
         quarantined += [sample for sample in decided if sample.decision == "quarantined"]
     assert len(quarantined) == 1
@@ -176,9 +177,10 @@ def test_moved_clips_are_found_again_and_copies_are_told(tmp_path: Path, clips: 
     (moved / "copy.mp4").write_bytes((moved / "clip0.mp4").read_bytes())
 
     def look(session: Session) -> None:
-        fates = {Path(source.uri).name: source.reason for source in session.stores.ledger.sources()}
+        asyncio.run(session.take_in())
+        fates = {Path(source.uri).name: source.reason for source in session.stores.ledger.sources.fates()}
         assert "duplicate: same content" in fates["copy.mp4"] + fates["clip0.mp4"]
-        assert all(Path(clip.uri).is_file() for clip in session.stores.ledger.clips())
+        assert all(Path(clip.uri).is_file() for clip in session.stores.ledger.sources.clips())
 
     config_changes = Limits(target=2)
     outcome, decided = run_fake(

@@ -8,41 +8,50 @@ from typing import Annotated
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 
 from ditto_models import video
-from ditto_models.base import Frames
-from ditto_models.executors.base import Executor
+from ditto_models.executors.base import Executor, WorkerLost
+from memory.artifacts import ArtifactStore
 from memory.sample import Clip, Provenance, Sample
 from tools.clip_table import ClipTable
-from tools.media import Media
 from tools.result import PoisonInput, ToolResult
 
 
-def sample_clip(table: ClipTable, media: Media, executor: Executor, provenance: Callable[[], Provenance]) -> BaseTool:
+def sample_clip(
+    table: ClipTable, artifacts: ArtifactStore, decoder: Executor, provenance: Callable[[], Provenance]
+) -> BaseTool:
     """The tool over a clip table; it also records what is about to make the sample."""
 
-    def cut(clip: Clip) -> str:
+    async def stored(clip: Clip) -> str:
         try:
-            frames = _window(clip)
-        except video.VideoError as error:
+            with artifacts.writing(".mp4") as (path, references):
+                await decoder.run(write_window, clip, str(path))
+        except (video.VideoError, WorkerLost) as error:
             table.retire(clip.clip_id)
-            raise PoisonInput(str(error), {"clip": clip.model_dump(mode="json")}) from error
-        return media.put_frames(frames, clip.fps)
+            message = str(error) if isinstance(error, video.VideoError) else f"{clip.uri!r}: {error}"
+            raise PoisonInput(message, {"clip": clip.model_dump(mode="json")}) from error
+        return references[0]
 
     @tool
     async def sample_clip(sample: Annotated[Sample, InjectedToolArg]) -> ToolResult:
         """Take the next source clip: the one that was used least."""
         clip = table.draw()
-        drawn = clip.model_copy(update={"video": (await executor.run(cut, clip)).value})
+        drawn = clip.model_copy(update={"video": await stored(clip)})
         note = f"{clip.frames} frames of {clip.width}x{clip.height} from {clip.start_seconds:.2f} s of {clip.uri}"
         return ToolResult(changes={"clip": drawn, "provenance": provenance()}, note=note)
 
     return sample_clip
 
 
-def _window(clip: Clip) -> Frames:
+def write_window(clip: Clip, path: str) -> None:
+    """Decode a clip's window from its source and write it, standardised, to `path`.
+
+    Raises:
+        VideoError: the source cannot be read, or has changed since it was looked at.
+        OSError: the disk is full, read-only or broken.
+    """
     window = video.read_window(clip.uri, clip.start_seconds, clip.end_seconds, clip.frames, clip.width, clip.height)
     if len(window.frames) != clip.frames:
         raise video.VideoError(
             f"{clip.uri!r} gave {len(window.frames)} frames from {clip.start_seconds:.2f} s, "
             f"expected {clip.frames}; the file may be damaged or has changed since it was ingested"
         )
-    return window.frames
+    video.write(path, window.frames, clip.fps)

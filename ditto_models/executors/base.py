@@ -18,6 +18,10 @@ class Timed(Generic[T]):
     seconds: float
 
 
+class WorkerLost(RuntimeError):
+    """A call was lost with its worker: it crashed, hung or took too much memory. Another worker takes its place."""
+
+
 class Executor(Protocol):
     """Runs model calls, so many at a time."""
 

@@ -1,0 +1,98 @@
+"""The command `agent.ingest`, after its arguments were parsed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from collections import Counter
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from agent.command import CommandError, CommandFailed
+from agent.context import build_decoder, build_source_models
+from agent.profile import ProfileError, load_profile
+from agent.run_config import RunConfig, clips_folder, make_run_folder, settle_config
+from agent.sources import Sources
+from ditto_models import assets
+from memory.ledger import Ledger
+from memory.owner import Owner, RunIsOwned
+
+
+def run_ingest(options: argparse.Namespace) -> int:
+    """Look at every file of the folder that was not looked at yet; returns the exit code.
+
+    Raises:
+        CommandError: the arguments, the profile or the run's folder do not fit.
+    """
+    console = Console(stderr=options.json)
+    try:
+        profile = load_profile(options.profile, options.overrides)
+        clips = clips_folder(options.clips)
+        config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
+        build_source_models(profile)  # here, not in the decoder's process: what is missing is one line before we begin
+        with ExitStack() as stack:
+            make_run_folder(options.out)
+            stack.enter_context(Owner(options.out))
+            settle_config(options.out, config, options.accept_config)
+            ledger = stack.enter_context(closing(Ledger(options.out / "ledger.sqlite")))
+            seconds = _look(config, options.out, ledger, console)
+            _report(console, ledger, seconds, options)
+    except ProfileError as error:
+        raise CommandError(str(error)) from error
+    except (RunIsOwned, assets.AssetError) as error:
+        raise CommandFailed(str(error)) from error
+    return 0
+
+
+def _look(config: RunConfig, run: Path, ledger: Ledger, console: Console) -> float:
+    began = time.monotonic()
+    decoder = build_decoder(config.profile.decoder, os.cpu_count() or 1)
+    try:
+        sources = Sources(ledger, decoder, config.profile, config.seed, lambda line: _say(console, line))
+        sources.find(Path(config.clips), besides=run)
+        asyncio.run(_all(sources))
+    finally:
+        decoder.close()
+    return time.monotonic() - began
+
+
+async def _all(sources: Sources) -> None:
+    while await sources.take_in() is not None:
+        pass
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _report(console: Console, ledger: Ledger, seconds: float, options: argparse.Namespace) -> None:
+    files = Counter(
+        source.reason.split(":")[0] if source.outcome == "rejected" else "taken" for source in ledger.sources.fates()
+    )
+    windows = Counter(one.reason.split(":")[0] for one in ledger.sources.dropped())
+    clips = sum(1 for _ in ledger.sources.uses())
+    if options.json:
+        report = {"files": dict(files), "clips": clips, "dropped": dict(windows), "seconds": round(seconds, 3)}
+        print(json.dumps(report, indent=1))
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("files", _counted(files) or "none: the folder holds no video")
+    table.add_row("clips", str(clips))
+    table.add_row("windows dropped", _counted(windows) or "none")
+    table.add_row("time", f"{seconds:.1f} s")
+    console.print(table)
+    for line in (
+        f"fates     python -m agent.inspect {options.out}",
+        f"samples   python -m agent.run --out {options.out}",
+    ):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in counts.most_common())

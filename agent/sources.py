@@ -1,0 +1,165 @@
+"""From a folder of videos to the clip table, a few files at a time, as far as clips are needed.
+
+Every file gets a fate. Finding is quick and done when a run opens; looking at a file takes seconds and happens in the
+decoder's process. The order of looking and of the clips follows from the seed and the files' names, so two runs of one
+seed draw alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from agent.command import CommandError
+from agent.plain import plain
+from agent.profile import Profile
+from agent.survey import Survey, Window, survey
+from ditto_models.embedded.fingerprint import FingerprintIndex
+from ditto_models.executors.base import Executor, WorkerLost
+from memory.ledger import Ledger
+from memory.source_table import ClipUse, Dropped, Fate, Found, NewClip, Source
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".ogv"})
+BLOCK = 4
+"""Files looked at together; their clips are shuffled among each other."""
+
+
+class Sources:
+    """The files of a run that become clips."""
+
+    def __init__(
+        self, ledger: Ledger, decoder: Executor, profile: Profile, seed: int, say: Callable[[str], None]
+    ) -> None:
+        self._ledger = ledger
+        self._decoder = decoder
+        self._config = profile.clips
+        self._profile_json = profile.model_dump_json()
+        self._seed = seed
+        self._say = say
+        self._looks = FingerprintIndex()
+        for uri, seen in ledger.sources.looks():
+            self._looks.add(uri, seen)
+
+    def find(self, folder: Path, besides: Path) -> None:
+        """Take up every video of the folder and of those in it, less what lies in `besides`, the run.
+
+        Raises:
+            CommandError: the folder cannot be read.
+        """
+        self._ledger.sources.find(self._found(path, folder) for path in _videos(folder, besides))
+
+    async def take_in(self) -> list[ClipUse] | None:
+        """Look at the next files; returns their clips, or None where no file is left.
+
+        Raises:
+            LedgerError: their fates cannot be written.
+        """
+        uris = self._ledger.sources.to_look_at(BLOCK)
+        if not uris:
+            return None
+        surveys = await asyncio.gather(*(self._survey(uri) for uri in uris))
+        contents: dict[str, str] = {}
+        fates = [self._fate(uri, found, contents) for uri, found in zip(uris, surveys, strict=True)]
+        clips = [clip for fate in fates for clip in fate.clips]
+        random.Random(f"{self._seed} {uris[0]}").shuffle(clips)
+        numbers = await asyncio.to_thread(self._ledger.sources.settle, fates, clips)
+        for fate in fates:
+            self._say(plain(f"{Path(fate.source.uri).name}: {_told(fate)}"))
+        return list(self._ledger.sources.uses(numbers))
+
+    def _found(self, path: Path, folder: Path) -> Found:
+        real = os.path.realpath(path)
+        uri, rejected = plain(real), ""
+        if not self._config.follow_links and not Path(real).is_relative_to(os.path.realpath(folder)):
+            uri = plain(os.path.abspath(path))
+            rejected = f"link out of the folder, to {plain(real)}; put the file itself there, or set clips.follow_links"
+        elif uri != real:
+            rejected = "unreadable: its name is not text; rename it"
+        place = int.from_bytes(hashlib.sha256(f"{self._seed} {uri}".encode()).digest()[:7])
+        return Found(uri=uri, place=place, stamp=_stamp(real), rejected=rejected)
+
+    async def _survey(self, uri: str) -> Survey:
+        try:
+            return (await self._decoder.run(survey, uri, self._profile_json)).value
+        except WorkerLost as error:
+            return Survey(rejected=f"unreadable: {error}; replace the file")
+
+    def _fate(self, uri: str, found: Survey, contents: dict[str, str]) -> Fate:
+        """What becomes of a file; `contents` are those of the files before it that the ledger does not have yet."""
+        clips = [window for window in found.windows if not window.dropped]
+        dropped = [_dropped(window) for window in found.windows if window.dropped]
+        content = found.windows[0].clip.sha256 if found.windows else ""
+        other = contents.setdefault(content, uri) if content else uri
+        other = other if other != uri else self._ledger.sources.uri_of_content(content) or uri
+        if other != uri and Path(other).is_file():
+            reason = f"duplicate: same content as {other}"
+            return Fate(source=Source(uri=uri, outcome="rejected", reason=reason))
+        if "near_duplicate" in self._config.checks:
+            # A file that was moved here is like its clips of old.
+            alike = [self._alike(window, besides=other) for window in clips]
+            dropped += [_dropped(window, reason) for window, reason in zip(clips, alike, strict=True) if reason]
+            clips = [window for window, reason in zip(clips, alike, strict=True) if not reason]
+        for window in clips:
+            self._looks.add(uri, window.seen)
+        reason = "; ".join(part for part in (found.rejected, found.note, _summary(dropped)) if part)
+        return Fate(
+            source=Source(uri=uri, outcome="pending" if clips else "rejected", reason=reason),
+            clips=tuple(NewClip(clip=window.clip, seen=window.seen) for window in clips),
+            dropped=tuple(dropped),
+        )
+
+    def _alike(self, window: Window, besides: str) -> str:
+        nearest = self._looks.nearest(window.seen, besides)
+        if nearest is None or nearest[1] > self._config.duplicate_bits:
+            return ""
+        return f"near-duplicate: {nearest[1]:.1f} of 64 bits from a clip of {nearest[0]}"
+
+
+def _videos(folder: Path, besides: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        if error.filename == str(folder):
+            raise CommandError(f"--clips {str(folder)!r} cannot be read: {error.strerror}; give a folder of videos")
+
+    besides = besides.resolve()
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if Path(parent, name).resolve() != besides]
+        for name in [*names, *folders]:
+            if Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                yield Path(parent, name)
+
+
+def _stamp(path: str) -> str:
+    """What differs once a file has changed: its size in bytes and time of change; empty where it cannot be asked."""
+    try:
+        known = os.stat(path)
+    except OSError:
+        return ""
+    return f"{known.st_size} {known.st_mtime_ns}"
+
+
+def _dropped(window: Window, reason: str = "") -> Dropped:
+    clip = window.clip
+    return Dropped(
+        uri=clip.uri,
+        start_seconds=clip.start_seconds,
+        end_seconds=clip.end_seconds,
+        reason=reason or window.dropped,
+    )
+
+
+def _summary(dropped: list[Dropped]) -> str:
+    """One case in full; of several, the kinds."""
+    if len(dropped) <= 1:
+        return "".join(f"dropped 1: {one.reason}" for one in dropped)
+    kinds = Counter(one.reason.split(":")[0] for one in dropped)
+    return f"dropped {len(dropped)}: {', '.join(f'{kind} {count}' for kind, count in kinds.most_common())}"
+
+
+def _told(fate: Fate) -> str:
+    words = "rejected" if fate.source.outcome == "rejected" else f"{len(fate.clips)} clips"
+    return f"{words}, {fate.source.reason}" if fate.source.reason else words

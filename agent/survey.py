@@ -1,0 +1,203 @@
+"""One source file, looked at once in the decoder's process: its shots, its windows, and what is wrong with each.
+
+Frames are walked past at a small size and leave a few figures each, so that the length of a file costs no memory.
+Pixels are decoded again only for windows whose figures are sound.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from agent.clip_rules import IngestConfig, fitted_size, measured_problem, size_problem
+from agent.context import SourceModels, build_source_models
+from agent.plain import plain
+from agent.profile import Profile
+from ditto_models import video
+from ditto_models.base import Frames, Text
+from ditto_models.embedded.fingerprint import Fingerprint, fingerprint
+from ditto_models.executors.isolated import progress
+from ditto_models.metrics.liveliness import WIDTH, Liveliness, LivelinessMeter
+from ditto_models.small_frames import walk
+from memory.sample import Clip
+
+SHOT_WIDTH = 256
+"""Pixels across at which shots are looked for, PySceneDetect's own choice."""
+LOOKS = (0.1, 0.5, 0.9)
+"""Where in a window pictures are looked at, as shares of its length."""
+APART = 6
+"""Frames between two looks at one line of text: what is burnt in has not moved."""
+SAME_PLACE = 0.7
+"""Overlap of two boxes, as intersection over union, from which they are in one place."""
+TRUNCATED_SHARE = 0.9
+"""Of what the header promises, that must be there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """One window: a clip, or why it is none."""
+
+    clip: Clip
+    seen: Fingerprint = ()
+    dropped: str = ""
+    """The reason; empty for a clip."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A file's windows, or why it has none."""
+
+    rejected: str = ""
+    """The reason; empty where there are windows."""
+    windows: tuple[Window, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shot:
+    """A stretch without a cut; `seconds` and `looks` have one entry a frame."""
+
+    seconds: list[float]
+    looks: list[Liveliness]
+
+
+def survey(path: str, profile_json: str) -> Survey:
+    """Look at a file by the rules of a profile. Everything that may be wrong with it is in what is returned."""
+    profile, models = _prepared(profile_json)
+    config = profile.clips
+    try:
+        known = video.probe(path)
+        if problem := size_problem(known.width, known.height, config):
+            return Survey(rejected=problem)
+        windows = tuple(islice(_windows(path, known, config, models), config.max_per_source))
+    except video.VideoError as error:
+        return Survey(rejected=f"unreadable: {error}")
+    except _Truncated as error:
+        return Survey(rejected=str(error))
+    if not windows:
+        return Survey(rejected=f"too short: no shot reaches {config.frames} frames")
+    full = len(windows) == config.max_per_source
+    return Survey(windows=windows, note=f"looked at for {len(windows)} clips only" if full else "")
+
+
+@lru_cache(maxsize=1)
+def _prepared(profile_json: str) -> tuple[Profile, SourceModels]:
+    cv2.setNumThreads(1)
+    profile = Profile.model_validate_json(profile_json)
+    return profile, build_source_models(profile)
+
+
+class _Truncated(Exception):
+    """The header promises more than there is."""
+
+
+def _windows(path: str, known: video.Probe, config: IngestConfig, models: SourceModels) -> Iterator[Window]:
+    with Path(path).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    width, height = fitted_size(known.width, known.height, config)
+    frames_before = 0
+    for shot in _shots(path, known, config):
+        length = len(shot.seconds)
+        # What is left over goes to both ends of the shot, where a dissolve or a cut found late would be.
+        margin = length % config.frames // 2
+        for start in range(margin, length - config.frames + 1, config.frames):
+            part = slice(start, start + config.frames)
+            clip = Clip(
+                clip_id=f"{digest[:12]}-{frames_before + start:06d}",
+                uri=plain(os.path.realpath(path)),
+                sha256=digest,
+                start_seconds=shot.seconds[start],
+                end_seconds=shot.seconds[part][-1] + 1 / known.fps,
+                fps=known.fps,
+                frames=config.frames,
+                width=width,
+                height=height,
+            )
+            problem = measured_problem(shot.seconds[part], shot.looks[part], config)
+            yield Window(clip=clip, dropped=problem) if problem else _seen(path, clip, config, models)
+        frames_before += length
+
+
+def _shots(path: str, known: video.Probe, config: IngestConfig) -> Iterator[_Shot]:
+    """Shots by PySceneDetect's ContentDetector, each as soon as the cut after it is found."""
+    import scenedetect
+
+    # By default a cut within 15 frames of the last is passed over, and a window would hold it.
+    detector = scenedetect.ContentDetector(threshold=config.shot_threshold, min_scene_len=1)
+    meter, shot, last_seconds = LivelinessMeter(), _Shot(seconds=[], looks=[]), 0.0
+    for number, frame in enumerate(walk(path, SHOT_WIDTH)):
+        progress()
+        if detector.process_frame(scenedetect.FrameTimecode(number, known.fps), frame.bgr) and shot.seconds:
+            yield shot
+            shot = _Shot(seconds=[], looks=[])
+        shot.seconds.append(frame.seconds)
+        shot.looks.append(meter.measure(_grey(frame.bgr)))
+        last_seconds = frame.seconds + 1 / known.fps
+    promised = known.promised_seconds
+    if promised and last_seconds < TRUNCATED_SHARE * promised - 1 / known.fps:
+        raise _Truncated(f"truncated: its header promises {promised:.1f} s, {last_seconds:.1f} s can be decoded")
+    yield shot
+
+
+def _grey(bgr: Frames) -> Frames:
+    grey = cv2.cvtColor(bgr, cv2.COLOR_BGR2GRAY)
+    size = (WIDTH, max(16, round(WIDTH * grey.shape[0] / grey.shape[1])))
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _seen(path: str, clip: Clip, config: IngestConfig, models: SourceModels) -> Window:
+    """A window whose figures are sound: what its pictures show."""
+    progress()
+    window = video.read_window(path, clip.start_seconds, clip.end_seconds, clip.frames, clip.width, clip.height).frames
+    progress()
+    if len(window) != clip.frames:
+        return Window(clip=clip, dropped=f"unreadable: {len(window)} of {clip.frames} frames come out of a seek")
+    places = [round(share * (clip.frames - 1)) for share in LOOKS]
+    problem = _burnt_in(window, places, config, models) or _unsafe(window[places], config, models)
+    return Window(clip=clip, seen=fingerprint(window[places]), dropped=problem)
+
+
+def _burnt_in(window: Frames, places: list[int], config: IngestConfig, models: SourceModels) -> str:
+    """Text that stays where it is while the picture goes on."""
+    if models.text_reader is None:
+        return ""
+    for place in places:
+        lines = [line for line in models.text_reader.read(window[place]) if _is_text(line, config)]
+        if not lines:
+            continue
+        later = models.text_reader.read(window[_elsewhere(place, len(window))])
+        for line in lines:
+            if any(_overlap(line, other) >= SAME_PLACE for other in later):
+                return plain(f"text: {line.words!r} stays in the picture")
+    return ""
+
+
+def _elsewhere(place: int, frames: int) -> int:
+    return place + APART if place + APART < frames else max(0, place - APART)
+
+
+def _is_text(line: Text, config: IngestConfig) -> bool:
+    letters = sum(letter.isalnum() for letter in line.words)
+    return letters >= config.min_text_letters and line.probability >= config.min_text_probability
+
+
+def _overlap(one: Text, other: Text) -> float:
+    wide = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
+    high = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
+    common = max(0, wide) * max(0, high)
+    return common / (one.width * one.height + other.width * other.height - common)
+
+
+def _unsafe(looks: Frames, config: IngestConfig, models: SourceModels) -> str:
+    if models.safety is None:
+        return ""
+    probability = models.safety.unsafe_probability(looks)
+    return f"unsafe: with probability {probability:.2f}" if probability > config.max_unsafe_probability else ""

@@ -1,0 +1,67 @@
+"""A file's frames in passing: small, one at a time, to the end of what can be decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+
+from ditto_models.base import Frame
+from ditto_models.video import opened, rate_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallFrame:
+    """One frame as it is walked past: when it is shown, from the first frame on, and HWC uint8 BGR."""
+
+    seconds: float
+    bgr: Frame
+
+
+def walk(path: Path | str, width: int) -> Iterator[SmallFrame]:
+    """Every frame of a file in turn, reduced to `width` pixels across; memory does not grow with its length.
+
+    What a damaged file can no longer decode is left out; it ends where nothing more comes.
+
+    Raises:
+        VideoError: the file is not a readable video.
+    """
+    with opened(path) as (container, stream):
+        fps = rate_of(stream, path)
+        origin_seconds: float | None = None
+        for number, frame in enumerate(_decodable(container, stream)):
+            shown = frame.time if frame.time is not None else number / fps
+            origin_seconds = shown if origin_seconds is None else origin_seconds
+            yield SmallFrame(seconds=shown - origin_seconds, bgr=_small(frame, width))
+
+
+def _decodable(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    frames = container.decode(stream)
+    begun = False
+    while True:
+        try:
+            frame = next(frames, None)
+        except av.InvalidDataError:  # the rest is cut off or damaged
+            if begun:
+                return
+            raise
+        if frame is None:
+            return
+        begun = True
+        yield frame
+
+
+def _small(frame: VideoFrame, width: int) -> Frame:
+    sideways = frame.rotation % 180 != 0
+    shown_width = frame.height if sideways else frame.width
+    scale = min(1.0, width / shown_width)
+    size = (max(2, round(frame.width * scale)), max(2, round(frame.height * scale)))
+    small = frame.reformat(*size, format="bgr24", interpolation=Interpolation.AREA, threads=1).to_ndarray()
+    return np.ascontiguousarray(np.rot90(small, k=round(frame.rotation / 90)), dtype=np.uint8)
