@@ -28,7 +28,15 @@ HOMES = {
     "webdataset": ("agent/export_webdataset.py",),
     "sqlite3": ("memory/",),
 }
-COMMANDS = ["agent.run", "agent.inspect", "agent.judge", "agent.export", "agent.ingest", "ditto_models.serve", "ditto_models.assets"]
+COMMANDS = [
+    "agent.run",
+    "agent.inspect",
+    "agent.judge",
+    "agent.export",
+    "agent.ingest",
+    "ditto_models.serve",
+    "ditto_models.assets",
+]
 HEAVY = [
     "torch",
     "diffusers",

@@ -12,8 +12,9 @@ import pytest
 from memory import backup
 from memory.backup import Backup
 from memory.group_commit import LedgerError
-from memory.ledger import SCHEMA, Ledger, Source
+from memory.ledger import SCHEMA, Ledger
 from memory.sample import Clip
+from memory.source_table import Fate, Found, NewClip, Source
 from memory.tail import Position, TailError
 from tests.damaged_ledger import DAMAGES, content, overwrite_the_middle, owner_opens, write_some
 
@@ -71,7 +72,9 @@ def write_anything(ledger: Ledger, rng: random.Random, number: int) -> None:
                 width=64,
                 height=48,
             )
-            ledger.set_source(Source(uri=odd, outcome="pending", reason=odd), [clip])
+            ledger.sources.find([Found(uri=odd, place=number, stamp=str(number))])
+            made = Fate(source=Source(uri=odd, outcome="pending", reason=odd), clips=(NewClip(clip=clip, seen=(7,)),))
+            ledger.sources.settle([made], made.clips)
         case 2:
             ledger.add_command({"kind": odd, "number": number})
         case 3:
