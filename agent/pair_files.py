@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,29 +20,41 @@ MAX_FRAMES = 300
 SAME_RATE = 1e-3
 
 
-def read_pair(options: argparse.Namespace, config: IngestConfig) -> Pair:
-    """Read the files that `agent.judge` was given.
+@dataclass(frozen=True, kw_only=True)
+class PairFiles:
+    """Which files are said to be a pair, and the words between them."""
+
+    source: Path
+    edited: Path
+    instruction: str
+    key_frame: Path | None = None
+    """The edited key frame, where there is one."""
+    key_frame_index: int | None = None
+    """Its place, counted from 0; None is the middle."""
+
+
+def read_pair(files: PairFiles, config: IngestConfig) -> Pair:
+    """Read the files of a pair.
 
     Raises:
         CommandError: a file cannot be read, or frames, size or rate differ.
     """
     try:
-        before, after = video.probe(options.source), video.probe(options.edited)
+        before, after = video.probe(files.source), video.probe(files.edited)
         _check_alike(before, after)
         size = fitted_size(before.width, before.height, config)
         source, edited = (
-            video.read_window(path, 0.0, None, MAX_FRAMES + 1, *size).frames
-            for path in (options.source, options.edited)
+            video.read_window(path, 0.0, None, MAX_FRAMES + 1, *size).frames for path in (files.source, files.edited)
         )
     except video.VideoError as error:
         raise CommandError(str(error)) from error
     if len(source) != len(edited):
         raise CommandError(_unlike("frames", len(source), len(edited)))
-    index, key_edited = _key_frame(options.key_frame, options.key_frame_index, before, len(source))
+    index, key_edited = _key_frame(files.key_frame, files.key_frame_index, before, len(source))
     return Pair(
         source=source,
         edited=edited,
-        instruction=options.instruction,
+        instruction=files.instruction,
         key_index=index,
         key_edited=None if key_edited is None else video.fill(key_edited, *size),
     )
@@ -70,17 +82,15 @@ def _key_frame(
 ) -> tuple[int | None, Frame | None]:
     if path is None:
         if index is not None:
-            raise CommandError("--key-frame-index has no meaning without --key-frame; give both or neither")
+            raise CommandError("a key frame's index has no meaning without the key frame; give both or neither")
         return None, None
     found = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) if path.is_file() else None
     if found is None:
-        raise CommandError(f"--key-frame {str(path)!r} cannot be read as an image; expected a PNG")
+        raise CommandError(f"key frame {str(path)!r} cannot be read as an image; expected a PNG")
     if found.shape[:2] != (source.height, source.width):
         size = f"{found.shape[1]}x{found.shape[0]}"
-        raise CommandError(
-            f"--key-frame {str(path)!r} is {size}; expected {source.width}x{source.height} as the source"
-        )
+        raise CommandError(f"key frame {str(path)!r} is {size}; expected {source.width}x{source.height} as the source")
     place = frames // 2 if index is None else index
     if not 0 <= place < frames:
-        raise CommandError(f"--key-frame-index {place} is outside the pair; expected 0 to {frames - 1}")
+        raise CommandError(f"key frame index {place} is outside the pair; expected 0 to {frames - 1}")
     return place, np.asarray(found, dtype=np.uint8)

@@ -9,12 +9,15 @@ from rich.text import Text
 from memory.sample import AxisVerdict, Verdict
 
 MARKS = {True: ("pass", "green"), False: ("FAIL", "red"), None: ("not judged", "dim")}
+UNSCORED = "unscored: neither accepted nor rejected, for an axis that the instruction needs could not be assessed"
 
 
 def print_verdict(console: Console, title: str, verdict: Verdict) -> None:
     """One line with the decision and the rule behind it, then one line an axis."""
     reasons = f": {', '.join(verdict.reasons)}" if verdict.reasons else ""
     console.print(Text(f"{title}: {verdict.decision} by rule {verdict.rule}{reasons}", style="bold"))
+    if verdict.decision == "unscored":
+        console.print(Text(UNSCORED, style="magenta"))
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("axis", "score", "threshold", ""):
         table.add_column(column, no_wrap=True)

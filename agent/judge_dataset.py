@@ -1,0 +1,182 @@
+"""Judge many pairs, one row after another, and report: `python -m agent.judge --dataset PATH`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from agent.command import CommandError, CommandFailed
+from agent.judge_tally import Tally
+from agent.judged import Judged
+from agent.pair_list import ListedPair, list_pairs
+
+if TYPE_CHECKING:
+    from agent.profile import Profile
+
+PROFILE = "embedded"
+
+
+def judge_dataset(options: argparse.Namespace) -> int:
+    """The command with --dataset, after its arguments were parsed.
+
+    Returns 0 whenever all was judged, 1 where a person stopped it: what was judged until then is reported.
+
+    Raises:
+        CommandError: there is no such list, or a report cannot be written where it should be.
+        CommandFailed: a bundled weight cannot be had.
+    """
+    # Loaded late: `--help` should not wait for networks.
+    from rich.console import Console
+
+    from agent.judge_text import print_tally
+    from agent.profile import load_profile
+
+    num_rows = sum(1 for _ in list_pairs(options.dataset))
+    if not num_rows:
+        raise CommandError(f"--dataset {str(options.dataset)!r} lists no pair; expected at least one row")
+    profile, tally = load_profile(PROFILE), Tally(options.worst)
+    with ExitStack() as stack:
+        stop = stack.enter_context(_stopped_by_a_person())
+        page = stack.enter_context(_replacing(options.html, "--html")) if options.html else None
+        lines = stack.enter_context(_replacing(options.jsonl, "--jsonl")) if options.jsonl else None
+        judged = stack.enter_context(closing(_judge_rows(options, profile)))
+        _take_in(judged, tally, num_rows, _tellers(options, lines), stop)
+        stopped = stop.is_set() and tally.num_judged < num_rows
+        if page:
+            from agent.reports.page import judge_page
+
+            page.write(judge_page(tally, str(options.dataset), num_rows, stopped, profile))
+    if options.json:
+        _end_json(tally, stopped, options)
+    else:
+        print_tally(Console(), tally, num_rows, stopped)
+    return int(stopped)
+
+
+def _judge_rows(options: argparse.Namespace, profile: Profile) -> Generator[Judged, None, None]:
+    from agent.context import build_pair_critic
+    from agent.judge_row import judge_row
+    from ditto_models.assets import AssetError
+
+    try:
+        critic = build_pair_critic(profile)
+    except AssetError as error:
+        raise CommandFailed(str(error)) from error
+
+    def judge(row: ListedPair) -> Judged:
+        return judge_row(row, critic, profile, with_sheet=options.html is not None)
+
+    return _in_order(judge, list_pairs(options.dataset), options.workers)
+
+
+def _in_order(
+    judge: Callable[[ListedPair], Judged], rows: Iterable[ListedPair], workers: int
+) -> Generator[Judged, None, None]:
+    """Judge on threads, a few rows ahead at most; NumPy, OpenCV and the networks free the interpreter."""
+    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="judge")
+    waiting: deque[Future[Judged]] = deque()
+    try:
+        for row in rows:
+            waiting.append(pool.submit(judge, row))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _stopped_by_a_person() -> Iterator[threading.Event]:
+    """Set by Ctrl-C, so that the row in hand is told of whole; Ctrl-C again ends at once."""
+    stop = threading.Event()
+
+    def asked(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, asked)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _take_in(
+    judged: Iterator[Judged],
+    tally: Tally,
+    num_rows: int,
+    tellers: Iterable[Callable[[Judged], None]],
+    stop: threading.Event,
+) -> None:
+    """Count in and tell of every row, until the last or until a person stops it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("judging", total=num_rows)
+        for one in judged:
+            tally.add(one)
+            for tell in tellers:
+                tell(one)
+            counts = ", ".join(f"{count} {outcome}" for outcome, count in tally.counts.items() if count)
+            progress.update(task, advance=1, description=counts)
+            if stop.is_set():
+                return
+
+
+def _tellers(options: argparse.Namespace, lines: TextIO | None) -> list[Callable[[Judged], None]]:
+    """Who is told of every judged pair: the file of --jsonl, or else, with --json, standard output."""
+    if lines:
+        return [lambda judged: print(json.dumps(judged.as_json()), file=lines, flush=True)]
+    if not options.json:
+        return []
+    opening = iter(('{"pairs": [\n',))
+    return [lambda judged: print(next(opening, ",\n") + json.dumps(judged.as_json()), end="", flush=True)]
+
+
+def _end_json(tally: Tally, stopped: bool, options: argparse.Namespace) -> None:
+    """What follows the pairs; nothing was printed before where they went to a file or there was none."""
+    rest = json.dumps(tally.as_json() | {"stopped": stopped}, indent=1)
+    if options.jsonl:
+        print(rest)
+    elif tally.num_judged:
+        print(f"\n],{rest.removeprefix('{')}")
+    else:
+        print(f'{{"pairs": [],{rest.removeprefix("{")}')
+
+
+@contextmanager
+def _replacing(path: Path, option: str) -> Iterator[TextIO]:
+    """A file that gets its name when the block ends well; a place that cannot be written is told before hours of work.
+
+    Raises:
+        CommandError: there is no such folder, or no file can be written there.
+    """
+    if path.exists() and not path.is_file():
+        raise CommandError(f"{option} {str(path)!r} is there and no file; give the name of a new one")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise CommandError(f"{option} {str(path)!r} cannot be written: {error}; give another place") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            yield file
+        temporary.chmod(0o644)
+        temporary.rename(path)
+    finally:
+        temporary.unlink(missing_ok=True)

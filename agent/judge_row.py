@@ -1,0 +1,82 @@
+"""One row of a list of pairs, judged: whatever is wrong with it is its outcome, and the other rows go on."""
+
+from __future__ import annotations
+
+import av
+import cv2
+import numpy as np
+
+from agent.command import CommandError
+from agent.judged import Judged, Sheet
+from agent.pair_files import read_pair
+from agent.pair_list import ListedPair
+from agent.pair_verdict import verdict_of
+from agent.plain import plain
+from agent.profile import Profile
+from ditto_models.base import Frame, Frames
+from memory.sample import Verdict
+from tools.critic.of_pair import Pair, PairCritic
+
+COLUMNS = 4
+THUMBNAIL = 240
+"""Pixels of the longer side."""
+JPEG_QUALITY = 82
+OF_THE_FILES = (CommandError, OSError, ValueError, ArithmeticError, IndexError, MemoryError, cv2.error, av.FFmpegError)
+"""What odd files and odd pixels raise, here and in the libraries below; anything else is a fault of ours."""
+
+
+def judge_row(row: ListedPair, critic: PairCritic, profile: Profile, with_sheet: bool) -> Judged:
+    """Read and judge one row."""
+    if row.files is None:
+        return _unreadable(row, row.problem)
+    try:
+        pair = read_pair(row.files, profile.clips)
+        verdict = verdict_of(pair, critic, profile.policy)
+        return _judged(row, verdict, _sheet(pair) if with_sheet else None)
+    except OF_THE_FILES as error:
+        return _unreadable(row, str(error) or type(error).__name__)
+
+
+def _judged(row: ListedPair, verdict: Verdict, sheet: Sheet | None) -> Judged:
+    return Judged(
+        id=row.id,
+        source=row.source,
+        edited=row.edited,
+        instruction=row.instruction,
+        decision=verdict.decision,
+        reasons=verdict.reasons,
+        scores=verdict.scores,
+        sheet=sheet,
+    )
+
+
+def _unreadable(row: ListedPair, problem: str) -> Judged:
+    told = " ".join(plain(problem).split())
+    return Judged(
+        id=row.id,
+        source=row.source,
+        edited=row.edited,
+        instruction=row.instruction,
+        decision="unreadable",
+        reasons=[told],
+    )
+
+
+def _sheet(pair: Pair) -> Sheet:
+    return Sheet(source=_thumbnails(pair.source), edited=_thumbnails(pair.edited))
+
+
+def _thumbnails(frames: Frames) -> list[bytes]:
+    places = np.unique(np.linspace(0, len(frames) - 1, COLUMNS).round().astype(int))
+    return [_jpeg(frames[place]) for place in places]
+
+
+def _jpeg(frame: Frame) -> bytes:
+    height, width = frame.shape[:2]
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+    whole, data = cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY))
+    if not whole:
+        raise ValueError(f"a frame of shape {frame.shape} cannot be written as JPEG; expected HWC uint8")
+    return data.tobytes()

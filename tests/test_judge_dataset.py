@@ -1,0 +1,391 @@
+"""Judging many pairs: every row has an outcome, lists of any origin are read, and the report shows text as text."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from agent.judge_row import judge_row
+from agent.judge_tally import MAX_ACCEPTED, MAX_UNREADABLE, Tally
+from agent.judged import Judged, Sheet
+from agent.pair_list import MAX_LINE, ListedPair, list_pairs
+from agent.profile import load_profile
+from agent.reports.page import judge_page, told
+from ditto_models import video
+from memory.sample import AxisVerdict
+from tests.commands import ROOT, call, line_of, problem_of, run_command
+from tests.fake_run import make_clips, run_fake
+from tests.test_judge import AXES, FPS, FREE, GLOBAL, critic, moving, nightly
+
+PROFILE = load_profile("embedded")
+HOSTILE = '<script>alert("x")</script> & <img src=x onerror=alert(1)> {{ 7*7 }} \x1b[31m'
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """source.mp4, night.mp4, small.mp4 (another size), night.png and pipe.mp4, which would wait for ever."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for name, frames in (("source", moving()), ("night", nightly(moving())), ("small", moving(height=64))):
+        video.write(folder / f"{name}.mp4", frames, FPS)
+    cv2.imwrite(str(folder / "night.png"), nightly(moving())[5][..., ::-1])
+    os.mkfifo(folder / "pipe.mp4")
+    return folder
+
+
+def jsonl(folder: Path, *rows: object, name: str = "list.jsonl") -> Path:
+    path = folder / name
+    path.write_text("".join(f"{row if isinstance(row, str) else json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def judged(row: ListedPair, with_sheet: bool = False) -> Judged:
+    return judge_row(row, critic(), PROFILE, with_sheet)
+
+
+# lists
+
+
+def test_a_csv_may_call_its_columns_by_other_names_and_begin_anywhere(clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    path = tmp_path / "lists" / "made elsewhere.CSV"
+    near = os.path.relpath(clips, path.parent)
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["Prompt", "video", "vace_video", "price"])
+        rows.writerow([GLOBAL, f"{near}/night.mp4", str(clips / "source.mp4"), "3"])
+        rows.writerow([])
+        rows.writerow(["Two\nlines, “é”", "a.mp4", "b.mp4"])
+    first, second = list_pairs(path)
+    assert judged(first).decision == "accepted"
+    assert first.id == "row 1"
+    assert second.instruction == "Two\nlines, “é”"
+    assert second.files
+    assert second.files.edited == path.parent.absolute() / "a.mp4"
+
+
+def test_a_key_frame_in_a_list_must_be_followed(clips: Path) -> None:
+    pair = {"source": "source.mp4", "edited": "night.mp4", "instruction": GLOBAL, "key_frame": "night.png"}
+    path = jsonl(clips, pair | {"key_frame_index": 5, "id": "x"}, pair | {"key_frame": "source.mp4"})
+    good, bad = map(judged, list_pairs(path))
+    assert (good.id, good.decision) == ("x", "accepted")
+    assert good.scores["key_frame_followed"].passed
+    assert bad.decision == "unreadable"
+    assert "cannot be read as an image" in bad.reasons[0]
+
+
+GOOD = {"source": "source.mp4", "edited": "night.mp4", "instruction": GLOBAL}
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ('{"source": ', "is no JSON object"),
+        ("[1, 2]", "is no JSON object"),
+        ("[" * 200_000, "is no JSON object"),
+        ("x" * (3 * MAX_LINE), "is no JSON object"),
+        (GOOD | {"source": None}, "it has no source; expected one of source, source_path"),
+        (GOOD | {"edited": 7}, "its edited is 7; expected text"),
+        (GOOD | {"instruction": " "}, "its instruction is empty"),
+        (GOOD | {"instruction": "a" * 3000}, "has 3000 characters"),
+        (GOOD | {"key_frame": "night.png", "key_frame_index": "middle"}, "key_frame_index is 'middle'"),
+        (GOOD | {"key_frame": "night.png", "key_frame_index": 10}, "expected 0 to 9"),
+        (GOOD | {"key_frame_index": 3}, "give both or neither"),
+        (GOOD | {"key_frame": "pipe.mp4"}, "cannot be read as an image"),
+        (GOOD | {"source": "nowhere.mp4"}, "nowhere.mp4' is not a file"),
+        (GOOD | {"source": "\ud800\0.mp4"}, "is not a file"),
+        (GOOD | {"source": "n" * 300}, "File name too long"),
+        (GOOD | {"source": "pipe.mp4"}, "pipe.mp4' is not a file"),
+        (GOOD | {"source": "night.png/../.."}, "is not a file"),
+        (GOOD | {"source": "list.jsonl"}, "as a video"),
+        (GOOD | {"edited": "small.mp4"}, "differs in size"),
+    ],
+)
+def test_a_bad_row_is_an_outcome_and_the_next_is_judged(clips: Path, row: object, told: str) -> None:
+    bad, good = map(judged, list_pairs(jsonl(clips, row, GOOD)))
+    assert bad.decision == "unreadable"
+    assert told in bad.reasons[0]
+    assert len(bad.reasons[0].splitlines()) == 1
+    assert bad.scores == {}
+    json.dumps(bad.as_json()).encode()
+    assert (good.id, good.decision) == ("row 2", "accepted")
+
+
+def test_a_bad_row_of_a_csv_does_not_end_it(clips: Path) -> None:
+    path = clips / "list.csv"
+    path.write_bytes(
+        b"source,edited,instruction\nsource.mp4\nnight\xff.mp4,b.mp4,\xff\n"
+        + b"x" * 200_000
+        + b"\nsource.mp4,night.mp4,"
+        + GLOBAL.encode()
+        + b"\n"
+    )
+    rows = list(map(judged, list_pairs(path)))
+    assert [row.decision for row in rows] == ["unreadable", "unreadable", "unreadable", "accepted"]
+    assert "it has no edited" in rows[0].reasons[0]
+    assert "row 3 is not CSV" in rows[2].reasons[0]
+
+
+def test_our_own_layout_is_judged_with_its_key_frames(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run_fake(run, make_clips(tmp_path / "clips"), target=2)
+    metadata = run / "dataset" / "shard-00000" / "metadata.jsonl"
+    ids = [json.loads(line)["id"] for line in metadata.read_text().splitlines()]
+    with metadata.open("a") as file:
+        file.write('{"id": "half of a li')
+    for path in (run, run / "dataset"):
+        rows = list(list_pairs(path))
+        assert [row.id for row in rows] == ids
+        assert all(judged(row).scores["key_frame_followed"].value is not None for row in rows)
+
+
+# what is kept of them
+
+
+def outcome(number: int, value: float | None, threshold: float = 0.5) -> Judged:
+    passed = None if value is None else value >= threshold
+    decision = {True: "accepted", False: "rejected", None: "unscored"}[passed]
+    score = AxisVerdict(value=value, threshold=threshold, passed=passed, reason="")
+    return Judged(
+        id=str(number),
+        source="",
+        edited="",
+        instruction="",
+        decision=decision,  # type: ignore[arg-type]
+        reasons=[] if passed else ["edit_applied"],
+        scores={"edit_applied": score, "source_motion": score.model_copy(update={"value": 1.0, "passed": True})},
+    )
+
+
+def test_the_tally_keeps_the_worst_and_a_few_accepted_of_thousands() -> None:
+    values = np.random.default_rng(3).permutation(4000) / 4000
+    tally = Tally(5)
+    for number, value in enumerate(values):
+        tally.add(outcome(number, float(value)))
+    assert [judged.id for judged in tally.worst] == [str(number) for number in np.argsort(values)[:5]]
+    assert tally.counts == {"accepted": 2000, "rejected": 2000, "unscored": 0, "unreadable": 0}
+    assert len(tally.accepted) == MAX_ACCEPTED
+    places = [int(judged.id) for judged in tally.accepted]
+    assert places == sorted(places)
+    assert max(places) > 2000, "not only the first ones"
+    axis = tally.axes["edit_applied"]
+    assert (axis.passed, axis.failed, axis.null) == (2000, 2000, 0)
+    assert axis.mean == pytest.approx(values.mean())
+
+
+def test_what_was_not_assessed_counts_for_no_mean_and_no_pair_is_shown_twice() -> None:
+    tally = Tally(2)
+    for number, value in enumerate((0.6, None, 0.8, 0.9)):
+        tally.add(outcome(number, value))
+    assert tally.as_json()["axes"]["edit_applied"] == {  # type: ignore[index, call-overload]
+        "mean": pytest.approx((0.6 + 0.8 + 0.9) / 3),
+        "threshold": 0.5,
+        "passed": 3,
+        "failed": 0,
+        "null": 1,
+    }
+    assert tally.counts["unscored"] == 1
+    assert [judged.id for judged in tally.worst] == ["0", "2"]
+    assert [judged.id for judged in tally.accepted] == ["3"]
+
+
+# the page
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._style = False
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._style = tag == "style"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._style = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._style:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def check_page(html: str) -> Page:
+    """Nothing asked for from outside, nothing run, everything named."""
+    page = Page(html)
+    assert not {"script", "link", "iframe", "object", "base", "a", "form"} & {name for name, _ in page.elements}
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert all(str(image["src"]).startswith("data:image/jpeg;base64,") and image["alt"] for image in page.all("img"))
+    assert "url(" not in html
+    assert "@import" not in html
+    assert {attributes["name"] for attributes in page.all("meta") if "name" in attributes} == {"viewport"}
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(attributes.get("scope") for attributes in page.all("th"))
+    assert len(page.all("h1")) == 1
+    return page
+
+
+def test_names_and_words_with_markup_show_as_text() -> None:
+    def named(*places: str) -> dict[str, Any]:
+        return {place: f"{place} {HOSTILE}" for place in places}
+
+    tally = Tally(3)
+    sheet = Sheet(source=[b"jpeg"], edited=[b"jpeg"])
+    axis = outcome(1, 0.2).scores["edit_applied"].model_copy(update=named("reason"))
+    words = named("id", "source", "edited", "instruction")
+    tally.add(
+        Judged(**words, decision="rejected", reasons=["edit_applied"], scores={"edit_applied": axis}, sheet=sheet)
+    )
+    tally.add(Judged(**words, decision="unreadable", reasons=[f"why {HOSTILE}"]))
+    page = check_page(judge_page(tally, f"dataset {HOSTILE}", 2, True, PROFILE))
+    for place in ("dataset", "reason", "why", *words):
+        assert f'{place} <script>alert("x")</script> & <img src=x onerror=alert(1)> {{{{ 7*7 }}}}' in page.text
+    assert len(page.all("img")) == 2
+    assert "Stopped by a person" in page.text
+    assert "0 of 2 pairs were not judged" in page.text
+
+
+def test_the_page_lists_at_most_so_many_unreadable_rows_and_counts_all() -> None:
+    tally = Tally(3)
+    for number in range(MAX_UNREADABLE + 5):
+        tally.add(
+            Judged(id=f"r{number}", source="", edited="", instruction="", decision="unreadable", reasons=["gone"])
+        )
+    page = check_page(judge_page(tally, "list.csv", MAX_UNREADABLE + 5, False, PROFILE))
+    assert f"The first {MAX_UNREADABLE} of {MAX_UNREADABLE + 5}." in page.text
+    assert page.text.count("gone") == MAX_UNREADABLE
+
+
+def test_a_score_just_under_its_threshold_is_not_shown_as_reaching_it() -> None:
+    def score(value: float) -> AxisVerdict:
+        return AxisVerdict(value=value, threshold=0.5, passed=value >= 0.5, reason="")
+
+    assert told(score(0.4986)) == "0.4986"
+    assert told(score(0.43)) == "0.43"
+    assert told(score(0.501)) == "0.50"
+
+
+# the command
+
+
+@pytest.mark.slow
+def test_a_list_from_anywhere_end_to_end(clips: Path, tmp_path: Path) -> None:
+    strange = clips / "night <b>&'\n.mp4"
+    strange.write_bytes((clips / "night.mp4").read_bytes())
+    path = jsonl(
+        clips,
+        GOOD | {"id": "good"},
+        GOOD | {"id": "free", "instruction": FREE},
+        GOOD | {"id": "untouched", "edited": "source.mp4"},
+        GOOD | {"id": "gone", "source": "gone.mp4"},
+        GOOD | {"id": "<script>", "edited": strange.name},
+    )
+    before = {found: found.stat().st_mtime_ns for found in clips.iterdir()}
+    done = call("agent.judge", "--dataset", path, "--json", "--html", tmp_path / "r.html", "--workers", 2)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = json.loads(done.stdout)
+    assert report["counts"] == {"accepted": 2, "rejected": 1, "unscored": 1, "unreadable": 1}
+    assert [(pair["id"], pair["decision"]) for pair in report["pairs"]] == [
+        ("good", "accepted"),
+        ("free", "unscored"),
+        ("untouched", "rejected"),
+        ("gone", "unreadable"),
+        ("<script>", "accepted"),
+    ]
+    assert set(report["axes"]) == AXES
+    free = report["pairs"][1]
+    assert set(free) == {"id", "source", "edited", "instruction", "decision", "reasons", "scores"}
+    assert free["scores"]["edit_applied"]["value"] is None
+    assert "edit_applied" in free["reasons"]
+    page = check_page((tmp_path / "r.html").read_text())
+    assert "Unscored is neither accepted nor rejected" in page.text
+    assert len(page.all("article")) == 4
+    assert len(page.all("img")) == 4 * 8
+    assert {found: found.stat().st_mtime_ns for found in clips.iterdir()} == before
+
+    text = call("agent.judge", "--dataset", path, "--jsonl", tmp_path / "r.jsonl")
+    assert "5 pairs: 2 accepted, 1 rejected, 1 unscored, 1 unreadable" in text.stdout
+    assert "unscored: neither accepted nor rejected" in text.stdout
+    assert "gone.mp4' is not a file" in text.stdout
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert lines == report["pairs"]
+
+
+@pytest.mark.slow
+def test_a_person_who_stops_it_gets_what_was_judged_until_then(clips: Path, tmp_path: Path) -> None:
+    path = jsonl(clips, *[GOOD] * 2000)
+    command = [
+        sys.executable,
+        "-m",
+        "agent.judge",
+        "--dataset",
+        str(path),
+        "--json",
+        "--html",
+        str(tmp_path / "r.html"),
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        first = running.stdout.readline() + running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        report = json.loads(first + running.stdout.read())
+        assert running.stderr.read() == ""
+    assert running.returncode == 1
+    assert report["stopped"]
+    assert 1 <= len(report["pairs"]) == report["counts"]["accepted"] < 2000
+    assert "Stopped by a person" in check_page((tmp_path / "r.html").read_text()).text
+
+
+@pytest.mark.slow
+def test_one_unscored_pair_says_plainly_what_it_means(clips: Path) -> None:
+    done = run_command("agent.judge", clips / "source.mp4", clips / "night.mp4", "--instruction", FREE)
+    assert done.returncode == 0
+    assert "unscored: neither accepted nor rejected" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "told"),
+    [
+        ("", "empty.jsonl", "lists no pair"),
+        ("source,edited\na,b\n", "short.csv", "has no column for instruction; expected (instruction: instruction, pr"),
+        ("", "empty.csv", "has no column for source, edited, instruction"),
+        ("x", "list.txt", "is no list of pairs"),
+    ],
+)
+def test_a_file_that_lists_no_pairs_is_refused_in_a_line(tmp_path: Path, content: str, name: str, told: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert told in line_of(problem_of("agent.judge", "--dataset", tmp_path / name))
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(clips: Path, tmp_path: Path) -> None:
+    path = jsonl(clips, GOOD)
+    for place in (tmp_path / "nowhere" / "r.html", tmp_path):
+        assert "--html" in line_of(problem_of("agent.judge", "--dataset", path, "--html", place))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_one_pair_and_of_many_do_not_mix(clips: Path, tmp_path: Path) -> None:
+    mixed = problem_of("agent.judge", clips / "source.mp4", "--dataset", tmp_path, "--instruction", "x")
+    assert "SOURCE, --instruction has no meaning with --dataset" in line_of(mixed)
+    pair: Any = (clips / "source.mp4", clips / "night.mp4", "--instruction", "x")
+    assert "--html has no meaning without --dataset" in line_of(problem_of("agent.judge", *pair, "--html", "r.html"))
+    assert "SOURCE, EDITED and --instruction, or --dataset" in problem_of("agent.judge", clips / "source.mp4")
+    assert re.search("neither a run nor its dataset", problem_of("agent.judge", "--dataset", tmp_path))
