@@ -68,9 +68,10 @@ class Campaign:
         self._limits = limits
         self._reporter = reporter
         self._begun_at = time.monotonic()
-        self._stopping = False
+        self._stopping = self._dropping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._dataset_turn = asyncio.Lock()
+        self._begun: dict[str, float] = {}
         counts = session.stores.ledger.counts()
         self._accepted = counts.get("accepted", 0)
         self._candidates = sum(counts.values())
@@ -96,6 +97,7 @@ class Campaign:
                 done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 await self._collect(done)
                 await self._take_orders()
+                await self._clear_away()
         finally:
             if self._taking_in:
                 self._taking_in.cancel()
@@ -103,6 +105,7 @@ class Campaign:
     def stop(self) -> None:
         """Let running steps end and begin nothing more; asked a second time, drop them."""
         if self._stopping:
+            self._dropping = True
             for task in self._tasks:
                 task.cancel()
         self._stopping = self._session.parking = True
@@ -115,6 +118,12 @@ class Campaign:
             async with self._dataset_turn:
                 grown = await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
             self._accepted += grown
+
+    async def _clear_away(self) -> None:
+        """What retention gives up, once no sample under way can be about to name it."""
+        if not self._dropping:  # an event of a dropped task may still be on its way to the ledger
+            quiet_since = min(self._begun.values(), default=float("inf"))
+            await asyncio.to_thread(self._session.retention.remove, quiet_since)
 
     async def _collect(self, done: set[asyncio.Task[Any]]) -> None:
         self._tasks -= done
@@ -176,6 +185,13 @@ class Campaign:
         return new_sample(self._session.config.seed, self._number - 1), self._number - 1
 
     async def _one(self, sample: Sample, number: int) -> None:
+        self._begun[sample.id] = time.monotonic()
+        try:
+            await self._to_its_end(sample, number)
+        finally:
+            del self._begun[sample.id]
+
+    async def _to_its_end(self, sample: Sample, number: int) -> None:
         self._reporter.began(sample)
         session, ledger = self._session, self._session.stores.ledger
         history = tuple(ledger.events(sample.id))
@@ -210,6 +226,8 @@ class Campaign:
                     await asyncio.to_thread(session.stores.dataset.add, Pair(ordinal=row.ordinal, sample=row.sample))
         elif sample.decision is not None:
             await session.stores.memory.release(sample.id)
+            async with self._dataset_turn:  # a person's order must not come in between
+                await session.retention.give_up(sample.id)
         self._reporter.ended(sample)
 
     def _stepped(self, event: Event, sample: Sample) -> None:

@@ -78,7 +78,8 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
     if options.sheet:
         from tools.sample_sheet import pairs_sheet
 
-        options.sheet.write_bytes(pairs_sheet([row.sample for row in rows], _media(options.run)))
+        shown = [row.sample for row in rows if row.sample.artifacts == "kept"]
+        options.sheet.write_bytes(pairs_sheet(shown, _media(options.run)))
     if options.json:
         print(json.dumps(list_json(ledger, rows), indent=1))
     else:
@@ -96,9 +97,7 @@ def _one(ledger: Ledger, options: argparse.Namespace) -> int:
     new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
     sample = fold(new, events)
     if options.sheet:
-        from tools.sample_sheet import sample_sheet
-
-        options.sheet.write_bytes(sample_sheet(sample, _media(options.run)))
+        options.sheet.write_bytes(_sheet(sample, options.run))
     if options.json:
         print(json.dumps(sample_json(sample, events), indent=1))
     else:
@@ -200,6 +199,20 @@ def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
         if verdict:
             console.print()
             print_verdict(console, name, verdict)
+
+
+def _sheet(sample: Sample, run: Path) -> bytes:
+    """The contact sheet of a sample: the stored one where its other artifacts were given up."""
+    from tools.sample_sheet import sample_sheet
+
+    media = _media(run)
+    if sample.artifacts == "kept":
+        return sample_sheet(sample, media)
+    if not sample.sheet:
+        raise CommandError(
+            f"sample {sample.id!r} has no pictures left: its artifacts were dropped as retention.rejected asks"
+        )
+    return media.artifacts.path(sample.sheet).read_bytes()
 
 
 def _media(run: Path) -> Media:

@@ -24,13 +24,18 @@ def check_override(sample: Sample, override: Override) -> None:
     """Refuse what cannot be done.
 
     Raises:
-        OrderError: the sample is not decided yet, or has no edited video to accept.
+        OrderError: the sample is not decided yet, has no edited video to accept, or its files were given up.
     """
     if sample.stage != "done":
         raise OrderError(f"sample {sample.id!r} is still at stage {sample.stage!r}; wait until it is decided")
     parts = (sample.clip, sample.edit, sample.key_frame, sample.verdict, sample.provenance)
     if override == "accept" and not all(parts):
         raise OrderError(f"sample {sample.id!r} has no judged edited video, so it cannot be accepted")
+    if override == "accept" and sample.artifacts != "kept":
+        raise OrderError(
+            f"sample {sample.id!r} cannot be accepted: its files were {sample.artifacts} as retention.rejected asks; "
+            "with retention.rejected=kept those of later samples stay"
+        )
 
 
 class Order(BaseModel):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agent.clip_rules import IngestConfig
 from agent.policy import PolicyConfig
+from memory.sample import Kept
 
 FOLDER = Path(__file__).parent / "profiles"
 
@@ -43,6 +44,25 @@ class MemoryConfig(BaseModel):
     """An instruction this near (cosine) to an earlier one of its edit type repeats it."""
 
 
+class RetentionConfig(BaseModel):
+    """What stays of samples that did not become pairs. Their events always stay."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rejected: Kept = "kept"
+    """Of rejected, failed and unscored samples: all their files, a contact sheet each, or none. What is given up cannot
+    be accepted by a person later, so nothing is unless it is asked for."""
+
+
+class DiskConfig(BaseModel):
+    """When a run stops for want of room."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_free_gb: float = Field(default=1.0, ge=0)
+    """Gigabytes (1e9 bytes) to leave free where the run lies: nothing is begun with less."""
+
+
 class Profile(BaseModel):
     """Every component and setting of a run."""
 
@@ -65,6 +85,8 @@ class Profile(BaseModel):
     critic: Component
     memory: MemoryConfig
     policy: PolicyConfig
+    retention: RetentionConfig = RetentionConfig()
+    disk: DiskConfig = DiskConfig()
 
     @property
     def hash(self) -> str:

@@ -23,6 +23,7 @@ from agent.policy import ToolName, judge
 from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
+from agent.retention import Retention
 from agent.run_config import RunConfig, make_run_folder, settle_config
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
@@ -62,6 +63,7 @@ class Session:
     sources: Sources
     clips: ClipTable
     repairs: Repairs
+    retention: Retention
     steps: Steps = field(init=False)
     graph: Graph = field(init=False)
     parking: bool = False
@@ -129,10 +131,12 @@ def open_session(
             sources=sources,
             clips=_clip_table(ledger, profile),
             repairs=Repairs(row.sample for row in ledger.rows("decision = 'accepted'")),
+            retention=Retention(profile.retention.rejected, stores),
         )
         _wire(session, models, executor, decoder)
         carry_out(stores, config)
         reconcile(stores, config)
+        session.retention.catch_up(say)
         yield session
 
 

@@ -46,6 +46,7 @@ def open_stores(run: Path, profile: Profile, embedder: TextEmbedder, say: Callab
         backup.kept(say),
         closing(InstructionMemory(run / "memory", embedder, profile.memory.similarity_limit)) as memory,
     ):
+        ledger.index_artifacts()
         dataset = DatasetWriter(run / "dataset", artifacts, profile.policy.thresholds)
         yield Stores(ledger=ledger, media=Media(artifacts), memory=memory, dataset=dataset)
 

@@ -6,7 +6,9 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +19,21 @@ class ArtifactStore:
     """Files by content. A reference is the sha256 and the suffix, "cdab....png"; the same content is kept once.
 
     A file is visible under its name only when it is whole and on disk (temporary name, fsync, rename).
+
+    What `put` finds there already it leaves, so nothing may be removed between a sample's put and the event that names
+    it, which only then makes the ledger hold the artifact. Two rules keep that, under one lock with every put:
+    - what was put since the oldest sample now under way began stays: its event may still be to come. What was put
+      earlier belongs to a sample that has ended, so its event is in the ledger, or never will be;
+    - what the ledger says that another sample holds stays.
+    A put that comes after the removal finds nothing and brings its own file.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._temporary = root / "tmp"
         self._temporary.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._put_at: dict[str, float] = {}
 
     def path(self, reference: str) -> Path:
         """Where the artifact lies.
@@ -57,6 +68,22 @@ class ArtifactStore:
         finally:
             path.unlink(missing_ok=True)
 
+    def remove(self, reference: str, quiet_since: float, is_held: Callable[[str], bool]) -> bool:
+        """Remove an artifact that nobody needs; False where it was put at `quiet_since` or later, or is held.
+
+        `quiet_since`: when the oldest sample now under way began, as `time.monotonic`. Only for the run's owner.
+        """
+        with self._lock:
+            if self._put_at.get(reference, float("-inf")) >= quiet_since or is_held(reference):
+                return False
+            self._place(reference).unlink(missing_ok=True)
+            return True
+
+    def forget_puts(self, before: float) -> None:
+        """Forget when artifacts were put, for all that was before the oldest sample now under way began."""
+        with self._lock:
+            self._put_at = {reference: at for reference, at in self._put_at.items() if at >= before}
+
     def clear_temporary(self) -> None:
         """Remove what a killed run left half written. Only the owner of the run may call it."""
         for path in self._temporary.iterdir():
@@ -71,9 +98,12 @@ class ArtifactStore:
             os.fsync(file.fileno())
         reference = digest + path.suffix
         place = self._place(reference)
-        if not place.exists():
-            place.parent.mkdir(exist_ok=True)
-            path.chmod(0o644)
+        place.parent.mkdir(exist_ok=True)
+        path.chmod(0o644)
+        with self._lock:
+            self._put_at[reference] = time.monotonic()
+            if place.exists():
+                return reference
             path.rename(place)
             sync_folder(place.parent)
         return reference

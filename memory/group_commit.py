@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from memory.references import ADD, artifact_key, references
 from memory.sample import Event, Sample
 from memory.tail import Recording, Tail, TailError
 
@@ -130,4 +131,6 @@ class GroupCommit:
                 item.sample_json,
             ),
         )
+        held = [(artifact_key(reference), item.number) for reference in references(item.event_json)]
+        connection.executemany(ADD, held)
         return event.model_copy(update={"seq": cursor.lastrowid, "at": at})

@@ -22,11 +22,13 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from memory import source_table
 from memory.backup import Backup, connect, is_damage
 from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
+from memory.references import ADD, HELD_BY_OTHERS, UNKNOWN, artifact_key, references
+from memory.references import SCHEMA as HELD_SCHEMA
 from memory.sample import Event, Noun, Sample
 from memory.tail import SCHEMA as TAIL_SCHEMA
 from memory.tail import Recording
 
-SCHEMA = f"""{TAIL_SCHEMA}{source_table.SCHEMA}
+SCHEMA = f"""{TAIL_SCHEMA}{HELD_SCHEMA}{source_table.SCHEMA}
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL,
     conversation INTEGER NOT NULL, at TEXT NOT NULL, tool TEXT NOT NULL, payload TEXT NOT NULL);
@@ -142,6 +144,31 @@ class Ledger:
         """Orders that nobody has carried out, oldest first."""
         rows = self._rows("SELECT number, payload FROM commands WHERE done_at IS NULL ORDER BY number")
         return [(number, _JSON.validate_json(payload)) for number, payload in rows]
+
+    def index_artifacts(self) -> None:
+        """Make `is_held` know what was written before there was an index. Only for the run's owner, once it opens."""
+        if not self._rows(UNKNOWN)[0][0]:
+            return
+        with self._transaction() as connection:
+            for number, payload in self._rows("SELECT number, payload FROM events"):
+                connection.executemany(ADD, [(artifact_key(reference), number) for reference in references(payload)])
+
+    def artifacts(self, sample_id: str) -> list[str]:
+        """Every artifact that a sample's events refer to, those of attempts that were redone too."""
+        rows = self._rows("SELECT payload FROM events WHERE sample_id = ? ORDER BY seq", (sample_id,))
+        return references(" ".join(payload for (payload,) in rows))
+
+    def lately(self, tools: tuple[str, ...], events: int = 50_000) -> list[str]:
+        """Samples that these tools were called for among the last so many events of the run."""
+        which = ", ".join("?" * len(tools))
+        query = (
+            f"SELECT DISTINCT sample_id FROM events WHERE seq > (SELECT MAX(seq) FROM events) - ? AND tool IN ({which})"
+        )
+        return [sample_id for (sample_id,) in self._rows(query, (events, *tools))]
+
+    def is_held(self, reference: str, but: int) -> bool:
+        """Whether a sample other than the one of number `but` still needs an artifact."""
+        return bool(self._rows(HELD_BY_OTHERS, (artifact_key(reference), but, reference)))
 
     def close(self) -> None:
         """Write what is queued, then close."""

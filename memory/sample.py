@@ -26,6 +26,7 @@ Stage = Literal[
     "done",
 ]
 By = Literal["planner", "policy", "person"]
+Kept = Literal["kept", "thinned", "dropped"]
 Rule = Literal["gate", "threshold", "unscored", "all_passed"]
 
 
@@ -166,6 +167,10 @@ class Sample(Noun):
     provenance: Provenance | None = None
     wish: str = ""
     """What the person asked for, in a conversation."""
+    artifacts: Kept = "kept"
+    """Thinned: only a contact sheet is left of its artifacts; dropped: nothing."""
+    sheet: str = ""
+    """Artifact: the contact sheet of a thinned sample."""
 
 
 class Refusal(Noun):
