@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import time
-from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from agent.command import CommandError, CommandFailed
 from agent.context import build_decoder, build_source_models
 from agent.profile import ProfileError, load_profile
 from agent.run_config import RunConfig, clips_folder, make_run_folder, settle_config
+from agent.source_report import NO_VIDEO, dropped_counts, file_counts, told
 from agent.sources import Sources
 from ditto_models import assets
 from memory.ledger import Ledger
@@ -72,19 +72,16 @@ def _say(console: Console, line: str) -> None:
 
 
 def _report(console: Console, ledger: Ledger, seconds: float, options: argparse.Namespace) -> None:
-    files = Counter(
-        source.reason.split(":")[0] if source.outcome == "rejected" else "taken" for source in ledger.sources.fates()
-    )
-    windows = Counter(one.reason.split(":")[0] for one in ledger.sources.dropped())
+    files, windows = file_counts(ledger), dropped_counts(ledger)
     clips = sum(1 for _ in ledger.sources.uses())
     if options.json:
         report = {"files": dict(files), "clips": clips, "dropped": dict(windows), "seconds": round(seconds, 3)}
         print(json.dumps(report, indent=1))
         return
     table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("files", _counted(files) or "none: the folder holds no video")
+    table.add_row("files", told(files, NO_VIDEO))
     table.add_row("clips", str(clips))
-    table.add_row("windows dropped", _counted(windows) or "none")
+    table.add_row("windows dropped", told(windows, "none"))
     table.add_row("time", f"{seconds:.1f} s")
     console.print(table)
     for line in (
@@ -92,7 +89,3 @@ def _report(console: Console, ledger: Ledger, seconds: float, options: argparse.
         f"samples   python -m agent.run --out {options.out}",
     ):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-
-def _counted(counts: Counter[str]) -> str:
-    return ", ".join(f"{kind} {count}" for kind, count in counts.most_common())

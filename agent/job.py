@@ -20,6 +20,7 @@ from agent.profile import ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
 from agent.run_config import RunConfig, clips_folder
 from agent.session import Session, open_session
+from agent.source_report import NO_VIDEO, file_counts, told
 from ditto_models import assets
 from memory.instructions import MemoryDamaged
 from memory.owner import RunIsOwned
@@ -124,6 +125,8 @@ def _say_how_it_went(console: Console, session: Session, outcome: Outcome, targe
     counts = ledger.counts()
     console.print(f"\n[bold]{outcome}[/]: {counts.get('accepted', 0)} of {target} pairs accepted")
     console.print(summary(counts, reasons, kinds, seconds))
+    if outcome == "clips used up":
+        console.print(f"  sources: {told(file_counts(ledger), NO_VIDEO)}", highlight=False, markup=False)
     for line in (f"dataset   {session.run / 'dataset'}", f"traces    python -m agent.inspect {session.run}"):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if outcome == "stopped":

@@ -51,7 +51,9 @@ class Sources:
         Raises:
             CommandError: the folder cannot be read.
         """
-        self._ledger.sources.find(self._found(path, folder) for path in _videos(folder, besides))
+        closed: list[OSError] = []
+        self._ledger.sources.find(self._found(path, folder) for path in _videos(folder, besides, closed))
+        self._ledger.sources.find(self._unreadable(error) for error in closed)
 
     async def take_in(self) -> list[ClipUse] | None:
         """Look at the next files; returns their clips, or None where no file is left.
@@ -69,8 +71,12 @@ class Sources:
         random.Random(f"{self._seed} {uris[0]}").shuffle(clips)
         numbers = await asyncio.to_thread(self._ledger.sources.settle, fates, clips)
         for fate in fates:
-            self._say(plain(f"{Path(fate.source.uri).name}: {_told(fate)}"))
+            self._say(plain(f"{Path(fate.source.uri).name}: {_told(fate)}").replace("\n", "\\n"))
         return list(self._ledger.sources.uses(numbers))
+
+    def _unreadable(self, error: OSError) -> Found:
+        reason = f"unreadable: the folder cannot be opened ({error.strerror})"
+        return Found(uri=plain(str(error.filename)), place=0, stamp=str(error.errno), rejected=reason)
 
     def _found(self, path: Path, folder: Path) -> Found:
         real = os.path.realpath(path)
@@ -120,13 +126,16 @@ class Sources:
         return f"near-duplicate: {nearest[1]:.1f} of 64 bits from a clip of {nearest[0]}"
 
 
-def _videos(folder: Path, besides: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
+def _videos(folder: Path, besides: Path, closed: list[OSError]) -> Iterator[Path]:
+    """Files with a video's name; folders that cannot be opened are added to `closed`."""
+
+    def note(error: OSError) -> None:
         if error.filename == str(folder):
             raise CommandError(f"--clips {str(folder)!r} cannot be read: {error.strerror}; give a folder of videos")
+        closed.append(error)
 
     besides = besides.resolve()
-    for parent, folders, names in os.walk(folder, onerror=refuse):
+    for parent, folders, names in os.walk(folder, onerror=note):
         folders[:] = [name for name in folders if Path(parent, name).resolve() != besides]
         for name in [*names, *folders]:
             if Path(name).suffix.lower() in VIDEO_SUFFIXES:

@@ -33,10 +33,10 @@ SHOT_WIDTH = 256
 """Pixels across at which shots are looked for, PySceneDetect's own choice."""
 LOOKS = (0.1, 0.5, 0.9)
 """Where in a window pictures are looked at, as shares of its length."""
-APART = 6
+APART = 12
 """Frames between two looks at one line of text: what is burnt in has not moved."""
-SAME_PLACE = 0.7
-"""Overlap of two boxes, as intersection over union, from which they are in one place."""
+SAME_PLACE_SHARE = 1 / 160
+"""Of the picture's width, by which the edges of such a line may differ between two looks."""
 TRUNCATED_SHARE = 0.9
 """Of what the header promises, that must be there."""
 
@@ -175,13 +175,15 @@ def _burnt_in(window: Frames, places: list[int], config: IngestConfig, models: S
             continue
         later = models.text_reader.read(window[_elsewhere(place, len(window))])
         for line in lines:
-            if any(_overlap(line, other) >= SAME_PLACE for other in later):
+            if any(_stays(line, other, window.shape[2] * SAME_PLACE_SHARE) for other in later):
                 return plain(f"text: {line.words!r} stays in the picture")
     return ""
 
 
 def _elsewhere(place: int, frames: int) -> int:
-    return place + APART if place + APART < frames else max(0, place - APART)
+    """A frame APART from this one, or as near to that as a short window allows."""
+    after, before = min(place + APART, frames - 1), max(place - APART, 0)
+    return after if after - place >= place - before else before
 
 
 def _is_text(line: Text, config: IngestConfig) -> bool:
@@ -189,11 +191,11 @@ def _is_text(line: Text, config: IngestConfig) -> bool:
     return letters >= config.min_text_letters and line.probability >= config.min_text_probability
 
 
-def _overlap(one: Text, other: Text) -> float:
-    wide = min(one.left + one.width, other.left + other.width) - max(one.left, other.left)
-    high = min(one.top + one.height, other.top + other.height) - max(one.top, other.top)
-    common = max(0, wide) * max(0, high)
-    return common / (one.width * one.height + other.width * other.height - common)
+def _stays(line: Text, later: Text, pixels: float) -> bool:
+    """Whether two lines are in one place; of a faint one either end may be missed."""
+    level = abs(line.top - later.top) <= pixels and abs(line.top + line.height - later.top - later.height) <= pixels
+    ends = line.left - later.left, line.left + line.width - later.left - later.width
+    return level and min(map(abs, ends)) <= pixels
 
 
 def _unsafe(looks: Frames, config: IngestConfig, models: SourceModels) -> str:

@@ -176,9 +176,9 @@ def opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
     Raises:
         VideoError: the file is not a readable video.
     """
-    if not Path(path).is_file():  # a pipe would wait for ever, a folder is no video
-        raise VideoError(f"{str(path)!r} is not a file; expected a video")
     try:
+        if not Path(path).is_file():  # a pipe would wait for ever, a folder is no video
+            raise VideoError(f"{str(path)!r} is not a file; expected a video")
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise VideoError(_unreadable(path, "it holds no video stream"))
