@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from agent.profile import ProfileError, load_profile
 from agent.run_config import RunConfig, clips_folder, make_run_folder, settle_config
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, told
 from agent.sources import Sources
+from agent.stores import open_ledger
 from ditto_models import assets
 from memory.ledger import Ledger
 from memory.owner import Owner, RunIsOwned
@@ -40,7 +41,7 @@ def run_ingest(options: argparse.Namespace) -> int:
             make_run_folder(options.out)
             stack.enter_context(Owner(options.out))
             settle_config(options.out, config, options.accept_config)
-            ledger = stack.enter_context(closing(Ledger(options.out / "ledger.sqlite")))
+            ledger = stack.enter_context(open_ledger(options.out, lambda line: _say(console, line)))
             seconds = _look(config, options.out, ledger, console)
             _report(console, ledger, seconds, options)
     except ProfileError as error:

@@ -30,6 +30,22 @@ class Stores:
 
 
 @contextmanager
+def open_ledger(run: Path, say: Callable[[str], None]) -> Iterator[Ledger]:
+    """The ledger while the block lasts, with its backup kept; only for the run's owner.
+
+    A damaged ledger is restored first, told by `say`.
+
+    Raises:
+        LedgerError: it cannot be restored, or the disk is full.
+    """
+    backup = Backup(run / "ledger.sqlite", SCHEMA)
+    if mended := backup.mend():
+        say(mended)
+    with closing(Ledger(run / "ledger.sqlite")) as ledger, backup.kept(say):
+        yield ledger
+
+
+@contextmanager
 def open_stores(run: Path, profile: Profile, embedder: TextEmbedder, say: Callable[[str], None]) -> Iterator[Stores]:
     """The stores while the block lasts; only for the run's owner. A damaged ledger is restored first, told by `say`.
 
@@ -38,12 +54,8 @@ def open_stores(run: Path, profile: Profile, embedder: TextEmbedder, say: Callab
     """
     artifacts = ArtifactStore(run / "artifacts")
     artifacts.clear_temporary()
-    backup = Backup(run / "ledger.sqlite", SCHEMA)
-    if mended := backup.mend():
-        say(mended)
     with (
-        closing(Ledger(run / "ledger.sqlite")) as ledger,
-        backup.kept(say),
+        open_ledger(run, say) as ledger,
         closing(InstructionMemory(run / "memory", embedder, profile.memory.similarity_limit)) as memory,
     ):
         ledger.index_artifacts()

@@ -26,7 +26,7 @@ from ditto_models.base import Frames, Text
 from ditto_models.embedded.fingerprint import Fingerprint, fingerprint
 from ditto_models.executors.isolated import progress
 from ditto_models.metrics.liveliness import WIDTH, Liveliness, LivelinessMeter
-from ditto_models.small_frames import walk
+from ditto_models.small_frames import Glimpses, glimpse, walk
 from memory.sample import Clip
 
 SHOT_WIDTH = 256
@@ -155,27 +155,31 @@ def _grey(bgr: Frames) -> Frames:
 
 def _seen(path: str, clip: Clip, config: IngestConfig, models: SourceModels) -> Window:
     """A window whose figures are sound: what its pictures show."""
-    progress()
-    window = video.read_window(path, clip.start_seconds, clip.end_seconds, clip.frames, clip.width, clip.height).frames
-    progress()
-    if len(window) != clip.frames:
-        return Window(clip=clip, dropped=f"unreadable: {len(window)} of {clip.frames} frames come out of a seek")
     places = [round(share * (clip.frames - 1)) for share in LOOKS]
-    problem = _burnt_in(window, places, config, models) or _unsafe(window[places], config, models)
-    return Window(clip=clip, seen=fingerprint(window[places]), dropped=problem)
+    wanted = {*places, *(_elsewhere(place, clip.frames) for place in places)}
+    progress()
+    window = glimpse(path, (clip.start_seconds, clip.end_seconds), wanted, (clip.width, clip.height))
+    progress()
+    if window.frames != clip.frames:
+        return Window(clip=clip, dropped=f"unreadable: {window.frames} of {clip.frames} frames come out of a seek")
+    looks = np.stack([window.at[place] for place in places])
+    problem = _burnt_in(window, places, config, models) or _unsafe(looks, config, models)
+    return Window(clip=clip, seen=fingerprint(looks), dropped=problem)
 
 
-def _burnt_in(window: Frames, places: list[int], config: IngestConfig, models: SourceModels) -> str:
+def _burnt_in(window: Glimpses, places: list[int], config: IngestConfig, models: SourceModels) -> str:
     """Text that stays where it is while the picture goes on."""
     if models.text_reader is None:
         return ""
     for place in places:
-        lines = [line for line in models.text_reader.read(window[place]) if _is_text(line, config)]
+        lines = [line for line in models.text_reader.read(window.at[place]) if _is_text(line, config)]
         if not lines:
             continue
-        later = models.text_reader.read(window[_elsewhere(place, len(window))])
+        later = window.at[_elsewhere(place, window.frames)]
+        pixels = later.shape[1] * SAME_PLACE_SHARE
+        found = models.text_reader.read(later)
         for line in lines:
-            if any(_stays(line, other, window.shape[2] * SAME_PLACE_SHARE) for other in later):
+            if any(_stays(line, other, pixels) for other in found):
                 return plain(f"text: {line.words!r} stays in the picture")
     return ""
 

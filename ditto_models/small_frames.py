@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from ditto_models.base import Frame
-from ditto_models.video import opened, rate_of
+from ditto_models.video import between, fill, opened, rate_of, rgb
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,31 @@ def walk(path: Path | str, width: int) -> Iterator[SmallFrame]:
             shown = frame.time if frame.time is not None else number / fps
             origin_seconds = shown if origin_seconds is None else origin_seconds
             yield SmallFrame(seconds=shown - origin_seconds, bgr=_small(frame, width))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glimpses:
+    """Some frames of a window, by their places in it, HWC uint8 RGB; and how many frames it has in all."""
+
+    at: dict[int, Frame]
+    frames: int
+
+
+def glimpse(path: Path | str, clip_seconds: tuple[float, float], places: Collection[int], size: Size) -> Glimpses:
+    """The frames at these places of the window shown in [start, end), scaled to `size` (width, height).
+
+    All of the window is decoded, but only these frames are turned into pictures, which is what takes the time.
+
+    Raises:
+        VideoError: the file is not a readable video.
+    """
+    at, number = {}, 0
+    with opened(path) as (container, stream):
+        for frame in between(container, stream, *clip_seconds, rate_of(stream, path)):
+            if number in places:
+                at[number] = fill(rgb(frame), *size)
+            number += 1
+    return Glimpses(at=at, frames=number)
 
 
 def _decodable(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:

@@ -95,7 +95,7 @@ def read(path: Path | str) -> Video:
         VideoError: the file is not a readable video.
     """
     with opened(path) as (container, stream):
-        frames = [_rgb(frame) for frame in container.decode(stream)]
+        frames = [rgb(frame) for frame in container.decode(stream)]
         return Video(frames=_stacked(frames, path), fps=rate_of(stream, path))
 
 
@@ -119,8 +119,8 @@ def read_window(
     with opened(path) as (container, stream):
         fps = rate_of(stream, path)
         last_seconds = float("inf") if end_seconds is None else end_seconds
-        shown = _between(container, stream, start_seconds, last_seconds, fps)
-        frames = [fill(_rgb(frame), width, height) for frame in islice(shown, max_frames)]
+        shown = between(container, stream, start_seconds, last_seconds, fps)
+        frames = [fill(rgb(frame), width, height) for frame in islice(shown, max_frames)]
     if not frames:
         message = f"{str(path)!r} shows nothing from {start_seconds:g} s to {end_seconds} s; choose an earlier window"
         raise VideoError(message)
@@ -210,10 +210,10 @@ def _count_packets(path: Path | str) -> int:
         return sum(1 for packet in container.demux(stream) if packet.size)
 
 
-def _between(
+def between(
     container: InputContainer, stream: VideoStream, start_seconds: float, end_seconds: float, fps: float
 ) -> Iterator[VideoFrame]:
-    """Frames shown from start up to end; a rounding error of half a frame never moves the window."""
+    """Frames shown from start up to end, in seconds from the first; a rounding error never moves the window."""
     origin_seconds = float((stream.start_time or 0) * (stream.time_base or 0))
     half_frame = 0.5 / fps
     if start_seconds > SEEK_MARGIN_SECONDS:
@@ -230,7 +230,8 @@ def _between(
             yield frame
 
 
-def _rgb(frame: VideoFrame) -> Frame:
+def rgb(frame: VideoFrame) -> Frame:
+    """The picture of a decoded frame as shown, HWC uint8."""
     colorspace = Colorspace.ITU601 if frame.height <= STANDARD_DEFINITION_HEIGHT else Colorspace.ITU709
     tagged = frame.colorspace != UNTAGGED
     pixels = frame.to_ndarray(
