@@ -20,6 +20,7 @@ from rich.text import Text
 
 from agent.command import CommandError, command
 from agent.plain import plain
+from agent.source_report import NO_VIDEO, dropped_counts, file_counts, source_lines, told
 from agent.state import fold
 from agent.verdict_table import print_verdict
 from memory.ledger import Ledger, Row
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="only samples with this decision; pending are those under way",
     )
     parser.add_argument("--reason", help="only samples with this reason, e.g. temporal_steadiness")
+    parser.add_argument(
+        "--sources", action="store_true", help="list the source files and the windows that were dropped, each with why"
+    )
     parser.add_argument(
         "--sheet", type=Path, metavar="PNG", help="write the contact sheet of what is shown to this file"
     )
@@ -66,6 +70,8 @@ def inspect(options: argparse.Namespace) -> int:
         return 0
     ledger = Ledger(path)
     try:
+        if options.sources:
+            return _sources(ledger, options)
         if options.sample is None:
             return _list(ledger, options)
         return _one(ledger, options)
@@ -84,6 +90,18 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
         print(json.dumps(list_json(ledger, rows), indent=1))
     else:
         _print_list(ledger, rows)
+    return 0
+
+
+def _sources(ledger: Ledger, options: argparse.Namespace) -> int:
+    if options.json:
+        print(json.dumps({"sources": _sources_json(ledger), "dropped": _dropped_json(ledger)}, indent=1))
+        return 0
+    console = Console()
+    for line in source_lines(ledger):
+        console.print(Text(plain(line).replace("\n", "\\n")), soft_wrap=True)
+    console.print(f"files: {told(file_counts(ledger), NO_VIDEO)}", highlight=False)
+    console.print(f"windows dropped: {told(dropped_counts(ledger), 'none')}", highlight=False)
     return 0
 
 
@@ -116,10 +134,27 @@ def list_json(ledger: Ledger, rows: Sequence[Row]) -> dict[str, JsonValue]:
     return {
         "counts": dict(ledger.counts()),
         "samples": [record(row.sample) for row in rows],
-        "sources": [
-            {"uri": source.uri, "outcome": source.outcome, "reason": source.reason} for source in ledger.sources.fates()
-        ],
+        "sources": _sources_json(ledger),
+        "dropped": _dropped_json(ledger),
     }
+
+
+def _sources_json(ledger: Ledger) -> list[JsonValue]:
+    return [
+        {"uri": source.uri, "outcome": source.outcome, "reason": source.reason} for source in ledger.sources.fates()
+    ]
+
+
+def _dropped_json(ledger: Ledger) -> list[JsonValue]:
+    return [
+        {
+            "uri": one.uri,
+            "start_seconds": round(one.start_seconds, 3),
+            "end_seconds": round(one.end_seconds, 3),
+            "reason": one.reason,
+        }
+        for one in ledger.sources.dropped()
+    ]
 
 
 def record(sample: Sample) -> dict[str, JsonValue]:
@@ -165,10 +200,7 @@ def _print_list(ledger: Ledger, rows: Sequence[Row]) -> None:
         )
     console.print(table)
     console.print(", ".join(f"{count} {decision}" for decision, count in ledger.counts().items()) or "no samples yet")
-    for source in ledger.sources.fates():
-        console.print(
-            Text(plain(f"{source.uri}: {source.outcome} {source.reason}".rstrip())), style="dim", soft_wrap=True
-        )
+    console.print(f"sources: {told(file_counts(ledger), NO_VIDEO)}; --sources lists them", style="dim", highlight=False)
 
 
 def _print_sample(sample: Sample, events: Sequence[Event]) -> None:

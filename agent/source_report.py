@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from memory.ledger import Ledger
-from memory.source_table import NOT_LOOKED_AT
+from memory.source_table import NOT_LOOKED_AT, Dropped
 
 
 def file_counts(ledger: Ledger) -> Counter[str]:
@@ -31,3 +32,14 @@ def told(counts: Counter[str], nothing: str) -> str:
 
 
 NO_VIDEO = "none: the folder holds no video"
+
+
+def source_lines(ledger: Ledger) -> Iterator[str]:
+    """Every source with its fate, and under it the windows that were dropped, a line each."""
+    dropped: dict[str, list[Dropped]] = {}
+    for one in ledger.sources.dropped():
+        dropped.setdefault(one.uri, []).append(one)
+    for source in ledger.sources.fates():
+        yield f"{source.uri}: {source.outcome} {source.reason}".rstrip()
+        for one in dropped.get(source.uri, []):
+            yield f"    {one.start_seconds:.2f} s to {one.end_seconds:.2f} s: {one.reason}"

@@ -93,7 +93,7 @@ def test_the_json_of_a_run_has_the_promised_keys(run: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     assert found == inspect_json(run)
-    assert set(found) == {"counts", "samples", "sources"}
+    assert set(found) == {"counts", "samples", "sources", "dropped"}
     assert found["counts"] == {"accepted": 2, "pending": 1, "rejected": 1, "unscored": 1}
     assert [sample["id"][:6] for sample in found["samples"]] == [f"00000{number}" for number in range(1, 6)]
     assert all(set(sample) == RECORD for sample in found["samples"])
@@ -168,7 +168,8 @@ def test_people_read_what_was_done_and_why_it_was_dropped(run: Path) -> None:
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "2 accepted, 1 pending, 1 rejected, 1 unscored" in listed.stdout
     assert "[safety]" in listed.stdout
-    assert "short.mp4: rejected too short" in listed.stdout
+    assert "too short 1" in listed.stdout
+    assert "short.mp4: rejected too short" in run_command("agent.inspect", run, "--sources").stdout
     [rejected] = [record for record in samples(run) if record["decision"] == "rejected"]
     one = call("agent.inspect", run, rejected["id"]).stdout
     assert "video: rejected by rule gate: safety" in one
