@@ -7,28 +7,23 @@ import re
 import signal
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import pytest
 
 from agent.judge_row import judge_row
-from agent.judge_tally import MAX_ACCEPTED, MAX_UNREADABLE, Tally
-from agent.judged import Judged, Sheet
+from agent.judged import Judged
 from agent.pair_list import MAX_LINE, ListedPair, list_pairs
 from agent.profile import load_profile
-from agent.reports.page import judge_page, told
 from ditto_models import video
-from memory.sample import AxisVerdict
 from tests.commands import ROOT, call, line_of, problem_of, run_command
 from tests.fake_run import make_clips, run_fake
+from tests.report_page import check_page
 from tests.test_judge import AXES, FPS, FREE, GLOBAL, critic, moving, nightly
 
 PROFILE = load_profile("embedded")
-HOSTILE = '<script>alert("x")</script> & <img src=x onerror=alert(1)> {{ 7*7 }} \x1b[31m'
 
 
 @pytest.fixture(scope="module")
@@ -146,140 +141,6 @@ def test_our_own_layout_is_judged_with_its_key_frames(tmp_path: Path) -> None:
         rows = list(list_pairs(path))
         assert [row.id for row in rows] == ids
         assert all(judged(row).scores["key_frame_followed"].value is not None for row in rows)
-
-
-# what is kept of them
-
-
-def outcome(number: int, value: float | None, threshold: float = 0.5) -> Judged:
-    passed = None if value is None else value >= threshold
-    decision = {True: "accepted", False: "rejected", None: "unscored"}[passed]
-    score = AxisVerdict(value=value, threshold=threshold, passed=passed, reason="")
-    return Judged(
-        id=str(number),
-        source="",
-        edited="",
-        instruction="",
-        decision=decision,  # type: ignore[arg-type]
-        reasons=[] if passed else ["edit_applied"],
-        scores={"edit_applied": score, "source_motion": score.model_copy(update={"value": 1.0, "passed": True})},
-    )
-
-
-def test_the_tally_keeps_the_worst_and_a_few_accepted_of_thousands() -> None:
-    values = np.random.default_rng(3).permutation(4000) / 4000
-    tally = Tally(5)
-    for number, value in enumerate(values):
-        tally.add(outcome(number, float(value)))
-    assert [judged.id for judged in tally.worst] == [str(number) for number in np.argsort(values)[:5]]
-    assert tally.counts == {"accepted": 2000, "rejected": 2000, "unscored": 0, "unreadable": 0}
-    assert len(tally.accepted) == MAX_ACCEPTED
-    places = [int(judged.id) for judged in tally.accepted]
-    assert places == sorted(places)
-    assert max(places) > 2000, "not only the first ones"
-    axis = tally.axes["edit_applied"]
-    assert (axis.passed, axis.failed, axis.null) == (2000, 2000, 0)
-    assert axis.mean == pytest.approx(values.mean())
-
-
-def test_what_was_not_assessed_counts_for_no_mean_and_no_pair_is_shown_twice() -> None:
-    tally = Tally(2)
-    for number, value in enumerate((0.6, None, 0.8, 0.9)):
-        tally.add(outcome(number, value))
-    assert tally.as_json()["axes"]["edit_applied"] == {  # type: ignore[index, call-overload]
-        "mean": pytest.approx((0.6 + 0.8 + 0.9) / 3),
-        "threshold": 0.5,
-        "passed": 3,
-        "failed": 0,
-        "null": 1,
-    }
-    assert tally.counts["unscored"] == 1
-    assert [judged.id for judged in tally.worst] == ["0", "2"]
-    assert [judged.id for judged in tally.accepted] == ["3"]
-
-
-# the page
-
-
-class Page(HTMLParser):
-    """What a browser would see: elements with their attributes, and text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self._style = False
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        self._style = tag == "style"
-
-    def handle_endtag(self, tag: str) -> None:
-        self._style = False
-
-    def handle_data(self, data: str) -> None:
-        if not self._style:
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def check_page(html: str) -> Page:
-    """Nothing asked for from outside, nothing run, everything named."""
-    page = Page(html)
-    assert not {"script", "link", "iframe", "object", "base", "a", "form"} & {name for name, _ in page.elements}
-    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
-    assert all(str(image["src"]).startswith("data:image/jpeg;base64,") and image["alt"] for image in page.all("img"))
-    assert "url(" not in html
-    assert "@import" not in html
-    assert {attributes["name"] for attributes in page.all("meta") if "name" in attributes} == {"viewport"}
-    assert page.all("html") == [{"lang": "en"}]
-    assert all(attributes.get("scope") for attributes in page.all("th"))
-    assert len(page.all("h1")) == 1
-    return page
-
-
-def test_names_and_words_with_markup_show_as_text() -> None:
-    def named(*places: str) -> dict[str, Any]:
-        return {place: f"{place} {HOSTILE}" for place in places}
-
-    tally = Tally(3)
-    sheet = Sheet(source=[b"jpeg"], edited=[b"jpeg"])
-    axis = outcome(1, 0.2).scores["edit_applied"].model_copy(update=named("reason"))
-    words = named("id", "source", "edited", "instruction")
-    tally.add(
-        Judged(**words, decision="rejected", reasons=["edit_applied"], scores={"edit_applied": axis}, sheet=sheet)
-    )
-    tally.add(Judged(**words, decision="unreadable", reasons=[f"why {HOSTILE}"]))
-    page = check_page(judge_page(tally, f"dataset {HOSTILE}", 2, True, PROFILE))
-    for place in ("dataset", "reason", "why", *words):
-        assert f'{place} <script>alert("x")</script> & <img src=x onerror=alert(1)> {{{{ 7*7 }}}}' in page.text
-    assert len(page.all("img")) == 2
-    assert "Stopped by a person" in page.text
-    assert "0 of 2 pairs were not judged" in page.text
-
-
-def test_the_page_lists_at_most_so_many_unreadable_rows_and_counts_all() -> None:
-    tally = Tally(3)
-    for number in range(MAX_UNREADABLE + 5):
-        tally.add(
-            Judged(id=f"r{number}", source="", edited="", instruction="", decision="unreadable", reasons=["gone"])
-        )
-    page = check_page(judge_page(tally, "list.csv", MAX_UNREADABLE + 5, False, PROFILE))
-    assert f"The first {MAX_UNREADABLE} of {MAX_UNREADABLE + 5}." in page.text
-    assert page.text.count("gone") == MAX_UNREADABLE
-
-
-def test_a_score_just_under_its_threshold_is_not_shown_as_reaching_it() -> None:
-    def score(value: float) -> AxisVerdict:
-        return AxisVerdict(value=value, threshold=0.5, passed=value >= 0.5, reason="")
-
-    assert told(score(0.4986)) == "0.4986"
-    assert told(score(0.43)) == "0.43"
-    assert told(score(0.501)) == "0.50"
 
 
 # the command
