@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +20,9 @@ from memory.ledger import Ledger
 from tools.critic.of_pair import PairCritic
 from tools.critic.protocol import Critic
 from tools.media import Media
+
+if TYPE_CHECKING:
+    from ditto_models.embedded.flow_meter import FlowMeter
 
 T = TypeVar("T")
 C = TypeVar("C", bound=BaseModel)
@@ -51,16 +54,20 @@ def build_models(profile: Profile) -> Models:
         ProfileError: a kind or a setting is unknown.
         AssetError: a bundled weight cannot be had.
     """
+    from ditto_models.embedded.flow_meter import FlowMeter
+
     _check_writer(profile.writer)
+    # One for all: a clip's motion is measured once, however many edits it gets.
+    meter = FlowMeter()
     return Models(
         planner=build_planner(profile.planner),
         embedder=build_embedder(profile.embedder),
         masker=_masker(profile.masker),
         describer=_describer(profile.describer),
         editor=_editor(profile.editor),
-        generator=_generator(profile.generator),
-        enhancer=_enhancer(profile.enhancer),
-        critic=_critic(profile.critic, _safety(profile.safety)),
+        generator=_generator(profile.generator, meter),
+        enhancer=_enhancer(profile.enhancer, meter),
+        critic=_critic(profile.critic, _safety(profile.safety), meter),
     )
 
 
@@ -191,31 +198,41 @@ def _editor(component: Component) -> base.KeyFrameEditor:
     return _choose("editor", component, {"looks": looks})
 
 
-def _generator(component: Component) -> base.VideoGenerator:
+def _generator(component: Component, meter: FlowMeter) -> base.VideoGenerator:
     def lut_flow() -> base.VideoGenerator:
         from ditto_models.embedded.generator import GeneratorConfig, LutFlowGenerator
 
-        return LutFlowGenerator(_config("generator", component, GeneratorConfig))
+        return LutFlowGenerator(_config("generator", component, GeneratorConfig), meter)
 
-    return _choose("generator", component, {"lut_flow": lut_flow})
+    def flow() -> base.VideoGenerator:
+        from ditto_models.embedded.flow_generator import FlowGenerator, FlowGeneratorConfig
+
+        return FlowGenerator(_config("generator", component, FlowGeneratorConfig), meter)
+
+    def table() -> base.VideoGenerator:
+        from ditto_models.embedded.table_generator import TableGenerator, TableGeneratorConfig
+
+        return TableGenerator(_config("generator", component, TableGeneratorConfig), meter)
+
+    return _choose("generator", component, {"lut_flow": lut_flow, "flow": flow, "table": table})
 
 
-def _enhancer(component: Component) -> base.VideoEnhancer:
+def _enhancer(component: Component, meter: FlowMeter) -> base.VideoEnhancer:
     def temporal() -> base.VideoEnhancer:
         from ditto_models.embedded.enhancer import EnhancerConfig, TemporalEnhancer
 
-        return TemporalEnhancer(_config("enhancer", component, EnhancerConfig))
+        return TemporalEnhancer(_config("enhancer", component, EnhancerConfig), meter)
 
     return _choose("enhancer", component, {"temporal": temporal})
 
 
-def _critic(component: Component, safety: base.SafetyClassifier) -> Callable[[Media, Ledger], Critic]:
+def _critic(component: Component, safety: base.SafetyClassifier, meter: FlowMeter) -> Callable[[Media, Ledger], Critic]:
     def measured() -> Callable[[Media, Ledger], Critic]:
         from tools.catalogue import Catalogue
         from tools.critic.of_sample import SampleCritic
 
         _no_settings("critic", component)
-        return lambda media, ledger: SampleCritic(media, ledger, Catalogue.load(), safety)
+        return lambda media, ledger: SampleCritic(media, ledger, Catalogue.load(), safety, meter)
 
     return _choose("critic", component, {"measured": measured})
 

@@ -22,10 +22,10 @@ from ditto_models.embedded.flow import (
     Weights,
     enlarged,
     enlarged_positions,
-    measure_flow,
     positions,
     sample,
 )
+from ditto_models.embedded.flow_meter import FlowMeter
 
 Picture = NDArray[np.float32]
 
@@ -65,8 +65,9 @@ class TemporalEnhancer:
 
     name = "temporal-filter"
 
-    def __init__(self, config: EnhancerConfig | None = None) -> None:
+    def __init__(self, config: EnhancerConfig | None = None, meter: FlowMeter | None = None) -> None:
         self._config = config or EnhancerConfig()
+        self._meter = meter or FlowMeter()
 
     def enhance(self, source: Frames, edited: Frames, noise: Noise, seed: int) -> Frames:
         """The steadied video, same THWC uint8 shape.
@@ -79,7 +80,7 @@ class TemporalEnhancer:
         strength = STRENGTHS[noise]
         steadied = _evened(source, np.stack([_mended(*pair) for pair in zip(source, edited, strict=True)]))
         if len(source) > 1:
-            flow = measure_flow(source, self._config.flow)
+            flow = self._meter.measure(source, self._config.flow)
             for _ in range(strength.passes):
                 steadied = _steadied(steadied, flow, strength)
         return np.stack([_only_the_edit(*three) for three in zip(source, edited, steadied, strict=True)])

@@ -63,7 +63,16 @@ class ClipFlow:
 def measure_flow(frames: Frames, config: FlowConfig | None = None) -> ClipFlow:
     """Flow between all neighbouring frames of THWC uint8 RGB, both ways."""
     config = config or FlowConfig()
-    grey = np.stack([reduced_grey(frame, config.max_width) for frame in frames])
+    return flow_of(grey_of(frames, config), config)
+
+
+def grey_of(frames: Frames, config: FlowConfig) -> NDArray[np.uint8]:
+    """THWC uint8 RGB in grey at the size at which flow is measured, THW uint8."""
+    return np.stack([reduced_grey(frame, config.max_width) for frame in frames])
+
+
+def flow_of(grey: NDArray[np.uint8], config: FlowConfig) -> ClipFlow:
+    """Flow between all neighbouring frames of THW uint8, both ways."""
     engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     to_next, to_previous, trust_next, trust_previous = [], [], [], []
     for now, after in pairwise(grey):

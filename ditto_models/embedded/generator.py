@@ -7,32 +7,14 @@ new can appear, and what enters after the key frame has the edit's colours but n
 
 from __future__ import annotations
 
-from typing import Literal
-
-import cv2
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
-from ditto_models.embedded.carried import Arrival, arrivals
-from ditto_models.embedded.fitted_edit import FittedEdit, edit_region, fit_edit, region_weights
-from ditto_models.embedded.flow import (
-    ClipFlow,
-    Flow,
-    FlowConfig,
-    Weights,
-    enlarged,
-    enlarged_positions,
-    measure_flow,
-    positions,
-    sample,
-)
-from ditto_models.embedded.lut import LutConfig, Picture
-
-Direction = Literal[1, -1]
-DIRECTIONS: tuple[Direction, Direction] = (1, -1)
-REACH_SHARE = 1 / 24
-"""How far, as a share of the width, carried colour reaches into pixels that the key frame does not show."""
+from ditto_models.embedded.carrier import Plan, carried_video, check, gate
+from ditto_models.embedded.fitted_edit import edit_region, fit_edit, region_weights
+from ditto_models.embedded.flow import FlowConfig
+from ditto_models.embedded.flow_meter import FlowMeter
+from ditto_models.embedded.lut import LutConfig
 
 
 class GeneratorConfig(BaseModel):
@@ -53,8 +35,9 @@ class LutFlowGenerator:
 
     name = "lut-flow"
 
-    def __init__(self, config: GeneratorConfig | None = None) -> None:
+    def __init__(self, config: GeneratorConfig | None = None, meter: FlowMeter | None = None) -> None:
         self._config = config or GeneratorConfig()
+        self._meter = meter or FlowMeter()
 
     def generate(
         self,
@@ -74,121 +57,18 @@ class LutFlowGenerator:
         Raises:
             ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
         """
-        _check(source, masks, key_index, key_edited)
-        return _Carrier(self._config, source, masks, key_index, key_edited, request, route).video()
-
-
-class _Carrier:
-    """One clip under way: what was learnt from its key pair, and the frames done so far."""
-
-    def __init__(
-        self,
-        config: GeneratorConfig,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> None:
-        self._config, self._source, self._masks, self._key_index = config, source, masks, key_index
+        check(source, masks, key_index, key_edited)
         key, key_mask = source[key_index], masks[key_index]
-        self._region = edit_region(key, key_edited, key_mask, request, route)
-        key_weights = region_weights(self._region, masks, key_index)
-        self._fitted: FittedEdit = fit_edit(key, key_edited, key_mask, key_weights, route, config.lut)
-        missed = key_edited - self._fitted.apply(key, key_mask, key_weights)
-        missed *= _gate(key_weights)[..., None]
-        self._missed: Picture = missed
-        self._carry = min(1.0, request.strength)
-
-    def video(self) -> Frames:
-        """All frames, carried from the key frame outwards both ways."""
-        edited = np.empty_like(self._source)
-        flow = measure_flow(self._source, self._config.flow)
-        key = self._base(self._key_index) + self._carry * self._missed
-        beside = [self._follow(flow, direction, key, edited) for direction in DIRECTIONS]
-        # The frames beside it are softened by the carrying: the key frame must not stand out for a moment.
-        for picture in [picture for picture in beside if picture is not None]:
-            key += self._config.steadiness / 2 * (picture - key)
-        edited[self._key_index] = _levels(key)
-        return edited
-
-    def _follow(self, flow: ClipFlow, direction: Direction, key: Picture, edited: Frames) -> Picture | None:
-        """Fills `edited` one way from the key frame; returns the first frame as seen from the key frame."""
-        neighbour, beside = key, None
-        for arrival in arrivals(flow, self._key_index, direction, self._config.flow):
-            frame = self._base(arrival.index)
-            gate = _gate(region_weights(self._region, self._masks, arrival.index))
-            frame += (self._carry * gate)[..., None] * self._carried(arrival)
-            self._steady(frame, neighbour, arrival, gate)
-            edited[arrival.index] = _levels(frame)
-            if beside is None:
-                beside = self._seen_from_key(flow, direction, frame, key)
-            neighbour = frame
-        return beside
-
-    def _seen_from_key(self, flow: ClipFlow, direction: Direction, frame: Picture, key: Picture) -> Picture:
-        index = self._key_index
-        onward = flow.to_next[index] if direction == 1 else flow.to_previous[index - 1]
-        trust = flow.trust_next[index] if direction == 1 else flow.trust_previous[index - 1]
-        gate = _gate(region_weights(self._region, self._masks, index))
-        return key + _difference(frame, key, onward, trust) * gate[..., None]
-
-    def _base(self, index: int) -> Picture:
-        weights = region_weights(self._region, self._masks, index)
-        return self._fitted.apply(self._source[index], self._masks[index], weights)
-
-    def _carried(self, arrival: Arrival) -> Picture:
-        """What the fit missed, moved from the key frame; its broad colour alone where the key frame shows nothing."""
-        height, width = self._missed.shape[:2]
-        moved = sample(self._missed, enlarged_positions(arrival.in_key, height, width), sharp=True)
-        trust = np.asarray(cv2.blur(arrival.key_trust, (5, 5)), dtype=np.float32)
-        broad = _broad(moved, trust)
-        moved -= broad
-        moved *= enlarged(trust, height, width)[..., None]
-        moved += broad
-        return moved
-
-    def _steady(self, frame: Picture, neighbour: Picture, arrival: Arrival, gate: Weights) -> None:
-        """Blends the neighbour into the frame along flow, in place."""
-        difference = _difference(neighbour, frame, arrival.to_neighbour, arrival.neighbour_trust)
-        frame += (self._config.steadiness * gate)[..., None] * difference
-
-
-def _difference(neighbour: Picture, frame: Picture, to_neighbour: Flow, trust: Weights) -> Picture:
-    """The neighbour moved onto the frame, less the frame; 0 where the flow cannot be trusted."""
-    height, width = frame.shape[:2]
-    moved = sample(neighbour, enlarged_positions(positions(to_neighbour), height, width), sharp=True)
-    moved -= frame
-    moved *= enlarged(trust, height, width)[..., None]
-    return moved
-
-
-def _broad(picture: Picture, trust: Weights) -> Picture:
-    """The picture's broad colour where it is trusted, spread a little way into where it is not."""
-    small_height, small_width = trust.shape[0] // 4, trust.shape[1] // 4
-    weight = cv2.resize(trust, (small_width, small_height), interpolation=cv2.INTER_AREA)
-    colour = cv2.resize(picture, (small_width, small_height), interpolation=cv2.INTER_AREA)
-    reach = max(1.0, small_width * REACH_SHARE)
-    total = np.asarray(cv2.GaussianBlur(weight, (0, 0), reach))
-    spread = cv2.GaussianBlur(colour * weight[..., None], (0, 0), reach) / (total + 0.05)[..., None]
-    size = (picture.shape[1], picture.shape[0])
-    return np.asarray(cv2.resize(spread, size, interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-
-
-def _gate(weights: Weights) -> Weights:
-    """1 well inside the region, 0 outside it: keeps carried detail off the source."""
-    return np.asarray(np.clip(weights * 3, 0, 1), dtype=np.float32)
-
-
-def _levels(picture: Picture) -> Frame:
-    return np.asarray(np.clip(np.rint(picture), 0, 255), dtype=np.uint8)
-
-
-def _check(source: Frames, masks: Masks, key_index: int, key_edited: Frame) -> None:
-    if source.ndim != 4 or key_edited.shape != source.shape[1:]:
-        raise ValueError(f"key_edited is {key_edited.shape}; expected the source's frame size, {source.shape[1:]}")
-    if masks.shape != source.shape[:3]:
-        raise ValueError(f"masks are {masks.shape}; expected one for each source frame, {source.shape[:3]}")
-    if not 0 <= key_index < len(source):
-        raise ValueError(f"key_index is {key_index}; expected a frame of the clip, 0 to {len(source) - 1}")
+        region = edit_region(key, key_edited, key_mask, request, route)
+        key_weights = region_weights(region, masks, key_index)
+        fitted = fit_edit(key, key_edited, key_mask, key_weights, route, self._config.lut)
+        missed = key_edited - fitted.apply(key, key_mask, key_weights)
+        missed *= min(1.0, request.strength) * gate(key_weights)[..., None]
+        plan = Plan(
+            key_index=key_index,
+            base=lambda index: fitted.apply(source[index], masks[index], region_weights(region, masks, index)),
+            gate=lambda index: gate(region_weights(region, masks, index)),
+            missed=missed,
+            steadiness=self._config.steadiness,
+        )
+        return carried_video(plan, self._meter.measure(source, self._config.flow), self._config.flow, source)

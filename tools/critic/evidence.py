@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 
 from ditto_models.base import Frame, Frames, Mask, Masks, Scope
-from ditto_models.embedded.flow import ClipFlow, measure_flow
+from ditto_models.embedded.flow import ClipFlow
+from ditto_models.embedded.flow_meter import FlowMeter
 from tools.catalogue import Expectation
 
 Region = Literal["all", "subject", "background"]
@@ -36,6 +37,8 @@ class Evidence:
     unsafe_probability: float | None = None
     restyled: bool = False
     """A style edit that redraws texture: detail and edges may change, shapes may not."""
+    meter: FlowMeter = field(default_factory=FlowMeter)
+    """Measures the source's motion, or knows it from whoever measured it before."""
 
     def __post_init__(self) -> None:
         if self.source.ndim != 4 or self.source.shape != self.edited.shape:
@@ -46,7 +49,7 @@ class Evidence:
     @cached_property
     def source_flow(self) -> ClipFlow:
         """The source's motion."""
-        return measure_flow(self.source)
+        return self.meter.measure(self.source)
 
     @property
     def region(self) -> Region:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ditto_models.base import SafetyClassifier
+from ditto_models.embedded.flow_meter import FlowMeter
 from memory.ledger import Ledger
 from memory.sample import Critique, Sample
 from tools.catalogue import Catalogue
@@ -20,11 +21,19 @@ STYLES = ("style", "background_style")
 class SampleCritic:
     """Implements tools.critic.protocol.Critic."""
 
-    def __init__(self, media: Media, ledger: Ledger, catalogue: Catalogue, safety: SafetyClassifier) -> None:
+    def __init__(
+        self,
+        media: Media,
+        ledger: Ledger,
+        catalogue: Catalogue,
+        safety: SafetyClassifier,
+        meter: FlowMeter | None = None,
+    ) -> None:
         self._media = media
         self._ledger = ledger
         self._catalogue = catalogue
         self._safety = safety
+        self._meter = meter or FlowMeter()
         self._critic = MeasuredCritic()
         self.name = f"{self._critic.name}, {safety.name}"
 
@@ -64,6 +73,7 @@ class SampleCritic:
                 parameters=instruction.parameters,
                 unsafe_probability=unsafe_probability(self._safety, source, edited),
                 restyled=instruction.edit_type in STYLES,
+                meter=self._meter,
             )
         )
         earlier = [self._media.image(reference) for reference in self._accepted_key_frames(sample)]
