@@ -13,10 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TypeVar
 
+import av
 import cv2
 import numpy as np
 
@@ -26,6 +27,7 @@ from ditto_models.embedded.carried import arrivals
 from ditto_models.embedded.enhancer import TemporalEnhancer
 from ditto_models.embedded.fitted_edit import fit_edit
 from ditto_models.embedded.flow import FlowConfig, grid, measure_flow, reduced_grey, sample
+from ditto_models.embedded.flow_meter import FlowMeter
 from ditto_models.embedded.generator import LutFlowGenerator
 from ditto_models.embedded.key_frame_editor import KeyFrameEditor
 from ditto_models.embedded.subject_masker import SubjectMasker
@@ -34,6 +36,8 @@ from tools.critic.evidence import Evidence
 from tools.critic.measured import VIDEO_AXES
 
 WIDTH, HEIGHT, FRAMES, FPS = 640, 360, 49, 25.0
+PAIR = ("decode", "mask", "key frame", "generate (all)", "encode")
+"""What makes a pair, beside the critic; other stages are parts of these, or only for a video that flickers."""
 T = TypeVar("T")
 
 
@@ -68,7 +72,7 @@ class Stopwatch:
 def measure(clip: Path, folder: Path) -> list[Cost]:
     """Costs of one pair made from the first window of a clip."""
     watch = Stopwatch()
-    window = watch.time("decode", lambda: _window(clip), "probe and decode one frame", lambda: video.probe(clip))
+    window = watch.time("decode", lambda: _window(clip), "FFmpeg alone, nothing converted", lambda: _bare_decode(clip))
     source, key_index = window.frames, len(window.frames) // 2
     masker = SubjectMasker()
     masks = watch.time("mask", lambda: masker.mask(source))
@@ -83,11 +87,18 @@ def measure(clip: Path, folder: Path) -> list[Cost]:
     _ = watch.time(
         "apply fit",
         lambda: [edit.apply(frame, one, everywhere) for frame, one in zip(source, masks, strict=True)],
-        "one remap a frame",
+        "one colour remap a frame",
+        lambda: _bare_remaps(source),
+    )
+    watch.time(
+        "of it the table",
+        lambda: [edit.lut.apply(frame) for frame in source],
+        "one colour remap a frame",
         lambda: _bare_remaps(source),
     )
     watch.time("chain flow", lambda: [list(arrivals(flow, key_index, way, FlowConfig())) for way in (1, -1)])
-    generator = LutFlowGenerator()
+    meter = FlowMeter()
+    generator = LutFlowGenerator(meter=meter)
     edited = watch.time(
         "generate (all)",
         lambda: generator.generate(source, masks, key_index, key_edited, request, "structure"),
@@ -96,11 +107,11 @@ def measure(clip: Path, folder: Path) -> list[Cost]:
     )
     watch.time(
         "enhance (low)",
-        lambda: TemporalEnhancer().enhance(source, edited, "low", 0),
+        lambda: TemporalEnhancer(meter=meter).enhance(source, edited, "low", 0),
         "flow alone",
         lambda: measure_flow(source),
     )
-    _judge(watch, source, edited, masks, key_index, key_edited)
+    _judge(watch, source, edited, masks, key_index, key_edited, meter)
     path = folder / "edited.mp4"
     watch.time(
         "encode",
@@ -111,7 +122,15 @@ def measure(clip: Path, folder: Path) -> list[Cost]:
     return watch.costs
 
 
-def _judge(watch: Stopwatch, source: Frames, edited: Frames, masks: Masks, key_index: int, key_edited: Frame) -> None:
+def _judge(
+    watch: Stopwatch,
+    source: Frames,
+    edited: Frames,
+    masks: Masks,
+    key_index: int,
+    key_edited: Frame,
+    meter: FlowMeter,
+) -> None:
     evidence = Evidence(
         source=source,
         edited=edited,
@@ -122,14 +141,22 @@ def _judge(watch: Stopwatch, source: Frames, edited: Frames, masks: Masks, key_i
         expectation=Expectation(region="all", changes={"fine_detail": -0.2}),
         unsafe_probability=0.0,
         restyled=True,
+        meter=meter,
     )
-    watch.time("critic: flow", lambda: evidence.source_flow)
+    watch.time("critic: flow, known", lambda: evidence.source_flow)
     for name, axis in VIDEO_AXES.items():
         watch.time(f"critic: {name}", lambda axis=axis: axis(evidence))  # type: ignore[misc]
 
 
 def _window(clip: Path) -> video.Video:
     return video.read_window(clip, 0.0, None, FRAMES, WIDTH, HEIGHT)
+
+
+def _bare_decode(clip: Path) -> None:
+    with av.open(str(clip)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for _ in islice(container.decode(video=0), FRAMES):
+            pass
 
 
 def _cpu_seconds(work: Callable[[], object]) -> float:
@@ -147,7 +174,7 @@ def _bare_flow(source: Frames) -> None:
 
 def _bare_remaps(source: Frames) -> None:
     where = grid(*source.shape[1:3])
-    for frame in source:
+    for frame in source.astype(np.float32):
         sample(frame, where)
 
 
@@ -156,6 +183,8 @@ def _table(costs: list[Cost], peak_mebibytes: float) -> str:
     for cost in costs:
         beside = f"{cost.ratio:6.1f}x {cost.floor}" if cost.ratio is not None else ""
         rows.append(f"{cost.stage:28}{cost.seconds:9.3f}{cost.cpu_seconds:9.3f}   {beside}")
+    whole = sum(cost.cpu_seconds for cost in costs if cost.stage in PAIR or cost.stage.startswith("critic"))
+    rows.append(f"{'one pair, clip to verdict':37}{whole:9.3f}   {', '.join(PAIR)}, critic")
     return "\n".join([*rows, f"peak memory {peak_mebibytes:.0f} MiB"])
 
 

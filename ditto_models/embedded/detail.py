@@ -34,7 +34,7 @@ class Detail:
     def apply(self, frame: Frame) -> Picture:
         """What to add to the colour-mapped frame, HWC float32 levels; `frame` is HWC uint8 RGB."""
         bands_KP = _bands(frame)
-        return np.asarray(cv2.transform(np.dstack(bands_KP), self.gains_KC.T), dtype=np.float32)
+        return np.asarray(cv2.transform(cv2.merge(bands_KP), self.gains_KC.T), dtype=np.float32)
 
 
 def fit_detail(before: Frame, missing: Picture, weights: Weights) -> Detail:
@@ -61,7 +61,12 @@ def _bands(frame: Frame) -> list[NDArray[np.float32]]:
 def _smoothed(grey: NDArray[np.float32], radius: int, variance: float) -> NDArray[np.float32]:
     """Guided filter of a grey picture by itself."""
     size = (2 * radius + 1, 2 * radius + 1)
-    mean = cv2.blur(grey, size)
-    spread = cv2.blur(grey * grey, size) - mean * mean
-    slope = spread / (spread + variance)
-    return np.asarray(cv2.blur(slope, size) * grey + cv2.blur(mean - slope * mean, size), dtype=np.float32)
+    mean: Weights = np.asarray(cv2.blur(grey, size), dtype=np.float32)
+    slope: Weights = np.asarray(cv2.blur(grey * grey, size), dtype=np.float32)
+    slope -= mean * mean
+    slope /= slope + variance
+    mean -= slope * mean
+    smoothed: Weights = np.asarray(cv2.blur(slope, size), dtype=np.float32)
+    smoothed *= grey
+    smoothed += np.asarray(cv2.blur(mean, size), dtype=np.float32)
+    return smoothed

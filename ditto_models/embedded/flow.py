@@ -7,6 +7,7 @@ in pixels of the reduced size: the pixel at p in one frame is seen at p + flow[p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TypeVar
 
@@ -145,10 +146,13 @@ def matched(here: Grey, there: Grey, target: Flow, config: FlowConfig) -> Weight
     return np.asarray(np.exp(-(error**2)) * inside, dtype=np.float32)
 
 
+@lru_cache(maxsize=4)
 def grid(height: int, width: int) -> Flow:
-    """Each pixel's own position, HW2 float32 (x, y)."""
+    """Each pixel's own position, HW2 float32 (x, y), read-only."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return np.dstack([x, y])
+    pixels = np.dstack([x, y])
+    pixels.flags.writeable = False
+    return pixels
 
 
 def positions(flow: Flow) -> Flow:
@@ -168,10 +172,11 @@ def enlarged_positions(target: Flow, height: int, width: int) -> Flow:
     small_height, small_width = target.shape[:2]
     if (small_height, small_width) == (height, width):
         return target
-    scale = np.array([width / small_width, height / small_height], dtype=np.float32)
     shift = target - grid(small_height, small_width)
-    shift = cv2.resize(shift, (width, height), interpolation=cv2.INTER_LINEAR) * scale
-    return np.asarray(grid(height, width) + shift, dtype=np.float32)
+    shift *= np.array([width / small_width, height / small_height], dtype=np.float32)
+    large: Flow = np.asarray(cv2.resize(shift, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.float32)
+    large += grid(height, width)
+    return large
 
 
 def enlarged(weights: Weights, height: int, width: int) -> Weights:

@@ -22,6 +22,8 @@ Picture = NDArray[np.float32]
 """HWC float32 RGB, 0..255, not clipped."""
 Weights = NDArray[np.float32]
 LATTICE = 9
+TO_POSITION = np.array([[0, (LATTICE - 1) / 255, LATTICE], [(LATTICE - 1) / 255, 0, 0]], dtype=np.float32)
+"""From R, G, B levels to x, y in the picture of a table."""
 COLOURS = 32
 """Colours are pooled into 32 x 32 x 32 cells before the fit: a cell keeps its mean colour, mean target and weight."""
 
@@ -41,23 +43,17 @@ class LutConfig(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Lut:
-    """A table as a picture: its 9 slices of constant blue side by side, each R down and G across."""
+    """A table as a picture: its slices of constant blue side by side, each R down and G across.
+
+    There is a slice for every level of blue, since then one bilinear reading of the picture is the trilinear one.
+    """
 
     slices_RBGC: NDArray[np.float32]
 
     def apply(self, frame: Frame) -> Picture:
         """The mapped colours of HWC uint8 RGB, HWC float32, not clipped."""
-        scale = np.float32((LATTICE - 1) / 255)
-        red, green, blue = (channel.astype(np.float32) * scale for channel in cv2.split(frame))
-        lower = np.minimum(np.floor(blue), LATTICE - 2)
-        target = np.dstack([green + lower * LATTICE, red])
-        below = sample(self.slices_RBGC, target)
-        target[..., 0] += LATTICE
-        above = sample(self.slices_RBGC, target)
-        above -= below
-        above *= (blue - lower)[..., None]
-        below += above
-        return below
+        target = np.asarray(cv2.transform(frame.astype(np.float32), TO_POSITION), dtype=np.float32)
+        return sample(self.slices_RBGC, target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,5 +164,9 @@ def _lattice_points() -> NDArray[np.float64]:
 
 def _as_slices(table: NDArray[np.float64]) -> NDArray[np.float32]:
     cube_RGBC = table.reshape(LATTICE, LATTICE, LATTICE, 3)
-    side_by_side = cube_RGBC.transpose(0, 2, 1, 3).reshape(LATTICE, LATTICE**2, 3)
+    blue = np.linspace(0, LATTICE - 1, 256)
+    lower = np.minimum(np.floor(blue), LATTICE - 2).astype(np.int64)
+    part = (blue - lower)[:, None]
+    every_blue = cube_RGBC[:, :, lower] * (1 - part) + cube_RGBC[:, :, lower + 1] * part
+    side_by_side = every_blue.transpose(0, 2, 1, 3).reshape(LATTICE, 256 * LATTICE, 3)
     return np.ascontiguousarray(side_by_side, dtype=np.float32)

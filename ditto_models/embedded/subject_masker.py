@@ -71,8 +71,8 @@ class SubjectMasker:
         size = (self.config.working_width, max(1, round(height * self.config.working_width / width)))
         small = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
         anchors = sorted({*range(0, len(frames), self.config.anchor_every), len(frames) - 1})
-        likely = {index: self._look(small[index]) for index in anchors}
-        if not self._sized([(look > 0.5).astype(np.float32) for look in likely.values()]):
+        likely = self._likely(small, anchors)
+        if likely is None:
             return np.zeros(frames.shape[:3], np.float32)
         backward, forward = _flows(small)
         # What one look alone takes for the subject is outvoted by the others before any outline is drawn.
@@ -84,10 +84,22 @@ class SubjectMasker:
             return np.zeros(frames.shape[:3], np.float32)
         return np.stack([_outline(frame, mask) for frame, mask in zip(frames, steady, strict=True)])
 
+    def _likely(self, frames: Frames, anchors: Sequence[int]) -> dict[int, Mask] | None:
+        """What the network sees at each anchor; None as soon as too many looks show no subject of credible size."""
+        likely: dict[int, Mask] = {}
+        absent = 0
+        for index in anchors:
+            likely[index] = self._look(frames[index])
+            absent += not self._credible((likely[index] > 0.5).astype(np.float32))
+            if len(anchors) - absent < self.config.min_presence * len(anchors):
+                return None
+        return likely
+
     def _sized(self, looks: Sequence[Mask]) -> bool:
-        shares = [float(look.mean()) for look in looks]
-        present = [self.config.min_share <= share <= self.config.max_share for share in shares]
-        return sum(present) >= self.config.min_presence * len(present)
+        return sum(map(self._credible, looks)) >= self.config.min_presence * len(looks)
+
+    def _credible(self, look: Mask) -> bool:
+        return self.config.min_share <= float(look.mean()) <= self.config.max_share
 
     def _look(self, frame: Frame) -> Mask:
         wide = np.asarray((self._forward(frame) + self._mirrored(frame)) / 2, np.float32)

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ditto_models.base import Frames
-from ditto_models.embedded.flow import ClipFlow, enlarged, enlarged_positions, positions, sample
+from ditto_models.base import Frame, Frames
+from ditto_models.embedded.flow import ClipFlow, Flow, enlarged, enlarged_positions, positions, sample
 
 FLOOR = 3e-5
 """Error that no one sees: a still source must not make every edit look unsteady beside it."""
@@ -37,7 +37,7 @@ class Steadiness:
 
 def steadiness(source: Frames, edited: Frames, flow: ClipFlow) -> Steadiness:
     """Steadiness of THWC uint8 RGB `edited`, beside `source` whose flow is given; T at least 2."""
-    before, after, trusted = _block_errors(source, flow), _block_errors(edited, flow), _block_trust(source, flow)
+    before, after, trusted = _block_errors(source, edited, flow)
     gain = max(1.0, float(np.std(edited[::8]) / max(float(np.std(source[::8])), 1.0))) ** 2
     total = max(float(trusted.sum()), 1e-6)
     source_error, edited_error = float(before.sum() / total), float(after.sum() / total)
@@ -61,21 +61,23 @@ def pumping(source: Frames, edited: Frames) -> float:
     return float(np.percentile(turns, 95))
 
 
-def _block_errors(frames: Frames, flow: ClipFlow) -> NDArray[np.float64]:
-    """Sum over each block of trusted squared error, (T - 1, rows, columns)."""
-    height, width = frames.shape[1:3]
+def _block_errors(source: Frames, edited: Frames, flow: ClipFlow) -> NDArray[np.float64]:
+    """Means over each block: trusted squared error of the source, of the edit, and trust; (3, T - 1, rows, columns)."""
+    height, width = source.shape[1:3]
     found = []
     for index, back in enumerate(flow.to_previous):
-        moved = sample(frames[index], enlarged_positions(positions(back), height, width))
-        off = cv2.absdiff(frames[index + 1], moved).astype(np.float32) / 255
-        error = np.einsum("hwc,hwc->hw", off, off) / 3
-        found.append(_blocks(error * enlarged(flow.trust_previous[index], height, width)))
-    return np.stack(found)
+        target = enlarged_positions(positions(back), height, width)
+        trust = enlarged(flow.trust_previous[index], height, width)
+        errors = [_error(frames[index], frames[index + 1], target) * trust for frames in (source, edited)]
+        found.append([_blocks(plane) for plane in (*errors, trust)])
+    return np.stack([np.stack(planes) for planes in zip(*found, strict=True)])
 
 
-def _block_trust(frames: Frames, flow: ClipFlow) -> NDArray[np.float64]:
-    height, width = frames.shape[1:3]
-    return np.stack([_blocks(enlarged(trust, height, width)) for trust in flow.trust_previous])
+def _error(before: Frame, after: Frame, target: Flow) -> NDArray[np.float32]:
+    """Mean squared difference of a frame from the one before moved onto it, colours in 0..1."""
+    off = cv2.absdiff(after, sample(before, target))
+    squares = cv2.multiply(off, off, scale=1 / 255**2, dtype=cv2.CV_32F)
+    return np.asarray(cv2.transform(squares, np.full((1, 3), 1 / 3, np.float32)), dtype=np.float32)
 
 
 def _blocks(plane: NDArray[np.float32]) -> NDArray[np.float64]:
