@@ -92,6 +92,15 @@ def wobbles(edited: Frames) -> Frames:
     return np.stack([np.roll(one, (-1) ** index * 2, axis=1) for index, one in enumerate(edited)])
 
 
+def tears(edited: Frames) -> Frames:
+    """The lower half of the disc keeps the source's colours in later frames, as what flow lost does."""
+    torn = edited.copy()
+    for index in range(KEY + 3, len(torn)):
+        half = np.s_[72 + index : 96 + index, 20 + 3 * index : 70 + 3 * index]
+        torn[index][half] = SOURCE[index][half]
+    return torn
+
+
 def blurs(edited: Frames) -> Frames:
     return np.stack([cv2.GaussianBlur(one, (0, 0), 3) for one in edited])
 
@@ -107,6 +116,7 @@ BROKEN: list[tuple[str, Callable[[Frames], Frames], str]] = [
     ("edit not applied", lambda edited: SOURCE.copy(), "edit_applied"),
     ("edit not applied", lambda edited: SOURCE.copy(), "key_frame_followed"),
     ("edit fades away", fades, "key_frame_followed"),
+    ("a patch torn out", tears, "key_frame_followed"),
     ("geometry broken", bends, "source_structure"),
     ("frozen", lambda edited: np.repeat(edited[KEY : KEY + 1], len(edited), axis=0), "source_motion"),
     ("frozen", lambda edited: np.repeat(edited[KEY : KEY + 1], len(edited), axis=0), "visual_integrity"),
@@ -135,6 +145,17 @@ def test_spill_outside_the_mask_fails_the_scope() -> None:
     shadow = LOCAL.copy()
     shadow[:, :40, :40] //= 2
     assert "scope_confined" in failed(replace(LOCAL_EDIT, edited=shadow))
+
+
+def test_a_wing_that_the_mask_left_out_fails_the_scope() -> None:
+    half = MASKS.copy()
+    for index, mask in enumerate(half):
+        mask[: SCENE.frames.shape[1] // 2 + index] = 0
+    edited = np.rint(SOURCE + half[..., None] * (SOURCE[..., ::-1].astype(np.float32) - SOURCE)).astype(np.uint8)
+    flapping = replace(LOCAL_EDIT, edited=edited, key_edited=edited[KEY], masks=half)
+    assert "scope_confined" not in failed(LOCAL_EDIT)
+    assert "scope_confined" in failed(flapping)
+    assert "outside its mask" in CRITIC.judge_video(flapping).scores["scope_confined"].reason
 
 
 def test_what_is_unsafe_fails_safety() -> None:

@@ -21,6 +21,20 @@ EVERY = 3
 
 
 @dataclass(frozen=True, kw_only=True)
+class ColourShift:
+    """What a pair did to colours, at reduced size."""
+
+    cell_HW: NDArray[np.int64]
+    """The colour cell of each pixel of the source."""
+    moved_HWC: NDArray[np.float32]
+    """Each pixel's L*a*b*, edited less source."""
+    mean: NDArray[np.float64]
+    """Of each cell, (cells, 3)."""
+    count: NDArray[np.float64]
+    """Pixels of each cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ColourFollow:
     """Differences between the colour shift of the frames and that of the key pair, in CIE units."""
 
@@ -35,18 +49,38 @@ def colour_follow(
     source: Frames, edited: Frames, masks: Masks | None, key_source: Frame, key_edited: Frame, key_mask: Mask | None
 ) -> ColourFollow:
     """How far the colours of THWC uint8 RGB `edited` stray from what the key pair did to the same colours."""
-    key_shift, key_count = _shifts(key_source, key_edited, key_mask)
-    known = key_count >= LEAST_PIXELS
+    key = colour_shift(key_source, key_edited, key_mask)
+    known = key.count >= LEAST_PIXELS
     misses = []
     for index in range(0, len(source), EVERY):
-        shift, count = _shifts(source[index], edited[index], None if masks is None else masks[index])
-        seen = (_size(shift) > SEEN) | (_size(key_shift) > SEEN)
-        misses.append(_mean(_size(shift - key_shift), np.where(seen & known & (count >= LEAST_PIXELS), count, 0.0)))
+        one = colour_shift(source[index], edited[index], None if masks is None else masks[index])
+        seen = (_size(one.mean) > SEEN) | (_size(key.mean) > SEEN)
+        weights = np.where(seen & known & (one.count >= LEAST_PIXELS), one.count, 0.0)
+        misses.append(_mean(_size(one.mean - key.mean), weights))
     return ColourFollow(
-        key_shift=_mean(_size(key_shift), np.where(_size(key_shift) > SEEN, key_count, 0.0)),
+        key_shift=_mean(_size(key.mean), np.where(_size(key.mean) > SEEN, key.count, 0.0)),
         mean_miss=float(np.mean(misses)),
         worst_miss=float(np.max(misses)),
     )
+
+
+def colour_shift(source: Frame, edited: Frame, mask: Mask | None) -> ColourShift:
+    """What became of each colour of HWC uint8 RGB, on the subject and off it where there is a mask."""
+    height, width = source.shape[:2]
+    size = (WIDTH_PIXELS, max(8, round(height * WIDTH_PIXELS / width)))
+    before, after = (
+        np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), dtype=np.uint8) for frame in (source, edited)
+    )
+    red, green, blue = (channel.astype(np.int64) * CELLS // 256 for channel in cv2.split(before))
+    cell = (red * CELLS + green) * CELLS + blue
+    if mask is not None:
+        cell += CELLS**3 * (cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.5)
+    number = 2 * CELLS**3
+    count = np.bincount(cell.ravel(), minlength=number).astype(np.float64)
+    moved = lab(after) - lab(before)
+    sums = [np.bincount(cell.ravel(), moved[..., c].ravel(), number) for c in range(3)]
+    mean = np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]
+    return ColourShift(cell_HW=cell, moved_HWC=moved, mean=mean, count=count)
 
 
 def _size(shift: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,20 +90,3 @@ def _size(shift: NDArray[np.float64]) -> NDArray[np.float64]:
 def _mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     total = float(weights.sum())
     return float((values * weights).sum()) / total if total > 0 else 0.0
-
-
-def _shifts(source: Frame, edited: Frame, mask: Mask | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean L*a*b* shift, and number of pixels, of each cell."""
-    height, width = source.shape[:2]
-    size = (WIDTH_PIXELS, max(8, round(height * WIDTH_PIXELS / width)))
-    before, after = (cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (source, edited))
-    red, green, blue = (channel.astype(np.int64) * CELLS // 256 for channel in cv2.split(before))
-    cell = (red * CELLS + green) * CELLS + blue
-    if mask is not None:
-        cell += CELLS**3 * (cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.5)
-    number = 2 * CELLS**3
-    count = np.bincount(cell.ravel(), minlength=number).astype(np.float64)
-    moved = lab(np.asarray(after, dtype=np.uint8)) - lab(np.asarray(before, dtype=np.uint8))
-    sums = [np.bincount(cell.ravel(), moved[..., c].ravel(), number) for c in range(3)]
-    shift = np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]
-    return shift, count

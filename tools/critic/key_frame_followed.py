@@ -7,6 +7,7 @@ import numpy as np
 
 from ditto_models.base import Frame
 from ditto_models.metrics.colour_follow import colour_follow
+from ditto_models.metrics.colour_patches import colour_patches
 from ditto_models.metrics.detail_follow import detail_miss, patchiness
 from memory.sample import Score
 from tools.critic.evidence import Evidence
@@ -16,20 +17,25 @@ NOT_SEEN = 2.0
 """CIE units or levels added below the line, so that a faint edit is not judged by coding noise."""
 MEAN_MISS = Scale(good=0.0, border=0.4, bad=0.9)
 WORST_MISS = Scale(good=0.0, border=0.65, bad=1.0)
+PATCH_MISS = Scale(good=0.0, border=0.2, bad=0.5)
 DETAIL_MISS = Scale(good=1.0, border=1.6, bad=2.5)
 PATCHINESS = Scale(good=0.1, border=0.4, bad=0.8)
 KEY_MISS = Scale(good=0.0, border=0.6, bad=1.0)
 
 
 def key_frame_followed(evidence: Evidence) -> Score:
-    """The weakest of: mean colour of the frames, the worst frame's, fine detail, the key frame's own pixels."""
+    """The weakest of: colour on the mean of the frames, in the worst frame, in the worst places; the key frame's own
+    pixels; fine detail, on the mean and in the worst places.
+    """
     if evidence.key_edited is None or evidence.key_index is None:
         return Score(value=None, reason="no edited key frame to compare with")
     index, masks = evidence.key_index, evidence.masks
     key_source, key_edited = evidence.source[index], evidence.key_edited
     key_mask = None if masks is None else masks[index]
     colour = colour_follow(evidence.source, evidence.edited, masks, key_source, key_edited, key_mask)
+    torn = colour_patches(evidence.source, evidence.edited, masks, key_source, key_edited, key_mask)
     below = colour.key_shift + NOT_SEEN
+    patch_miss = torn / below
     key_miss = _levels(evidence.edited[index], key_edited) / (_levels(key_source, key_edited) + NOT_SEEN)
     mean_miss, worst_miss = colour.mean_miss / below, colour.worst_miss / below
     detail = detail_miss(evidence.source, evidence.edited, key_source, key_edited)
@@ -39,6 +45,10 @@ def key_frame_followed(evidence: Evidence) -> Score:
             value=MEAN_MISS.grade(mean_miss), reason=f"colours miss the key frame's by {mean_miss:.0%} of its change"
         ),
         Graded(value=WORST_MISS.grade(worst_miss), reason=f"one frame misses by {worst_miss:.0%} of the change"),
+        Graded(
+            value=PATCH_MISS.grade(patch_miss),
+            reason=f"parts of the picture miss by {patch_miss:.0%} of the change",
+        ),
         Graded(value=KEY_MISS.grade(key_miss), reason=f"the key frame itself differs by {key_miss:.0%} of its change"),
         Graded(
             value=DETAIL_MISS.grade(detail), reason=f"fine detail is off the key frame's by a factor of {detail:.1f}"

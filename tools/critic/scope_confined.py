@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ditto_models.metrics.mask_stray import mask_stray
 from ditto_models.metrics.scope import reach, scope_change
 from memory.sample import Score
 from tools.critic.evidence import Evidence
@@ -12,13 +13,15 @@ from tools.critic.grade import Graded, Scale, weakest
 OUTSIDE_LEVELS = Scale(good=1.0, border=5.0, bad=15.0)
 """Coding alone changes a pixel by 1 to 2 levels."""
 OUTSIDE_SHARE = Scale(good=0.0, border=0.05, bad=0.25)
+STRAY = Scale(good=0.0, border=0.2, bad=0.5)
+"""An ear is left out at 0.1, and hardly seen; both wings of a bird at 0.4."""
 REACH = Scale(good=0.5, border=0.1, bad=0.0)
 """A season changes what grows and leaves stones and sky: over half of the picture on the sample clips."""
 
 
 def scope_confined(evidence: Evidence) -> Score:
-    """Of a global edit, how much of the picture it reaches. Of a local one, the weaker of: mean change outside the
-    region, and the share of outside pixels that visibly changed.
+    """Of a global edit, how much of the picture it reaches. Of a local one, the weakest of: mean change outside the
+    region, the share of outside pixels that visibly changed, and what moves with the subject but outside its mask.
     """
     if evidence.scope == "global":
         share = reach(evidence.source, evidence.edited)
@@ -31,6 +34,7 @@ def scope_confined(evidence: Evidence) -> Score:
     found = scope_change(evidence.source, evidence.edited, regions)
     if found is None:
         return Score(value=None, reason="the mask covers nothing, or everything")
+    stray = mask_stray(evidence.source, evidence.masks)
     inside = f"{found.inside_levels:.0f} levels inside"
     least = weakest(
         [
@@ -41,6 +45,10 @@ def scope_confined(evidence: Evidence) -> Score:
             Graded(
                 value=OUTSIDE_SHARE.grade(found.outside_share),
                 reason=f"{found.outside_share:.1%} of the outside visibly changed",
+            ),
+            Graded(
+                value=STRAY.grade(stray),
+                reason=f"what moves round the subject and outside its mask is {stray:.0%} of its area",
             ),
         ]
     )
