@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agent.command import CommandError, CommandFailed
@@ -23,6 +24,7 @@ from agent.stores import open_ledger
 from ditto_models import assets
 from memory.ledger import Ledger
 from memory.owner import Owner, RunIsOwned
+from memory.source_table import NOT_LOOKED_AT
 
 
 def run_ingest(options: argparse.Namespace) -> int:
@@ -54,10 +56,19 @@ def run_ingest(options: argparse.Namespace) -> int:
 def _look(config: RunConfig, run: Path, ledger: Ledger, console: Console) -> float:
     began = time.monotonic()
     decoder = build_decoder(config.profile.decoder, os.cpu_count() or 1)
+    columns = (TextColumn("{task.completed} of {task.total} files"), BarColumn(), TimeRemainingColumn())
     try:
-        sources = Sources(ledger, decoder, config.profile, config.seed, lambda line: _say(console, line))
-        sources.find(Path(config.clips), besides=run)
-        asyncio.run(_all(sources))
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            bar = progress.add_task("")
+
+            def say(line: str) -> None:
+                progress.advance(bar)
+                _say(console, line)
+
+            sources = Sources(ledger, decoder, config.profile, config.seed, say)
+            sources.find(Path(config.clips), besides=run)
+            progress.update(bar, total=file_counts(ledger)[NOT_LOOKED_AT])
+            asyncio.run(_all(sources))
     finally:
         decoder.close()
     return time.monotonic() - began

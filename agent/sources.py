@@ -83,7 +83,7 @@ class Sources:
         uri, rejected = plain(real), ""
         if not self._config.follow_links and not Path(real).is_relative_to(os.path.realpath(folder)):
             uri = plain(os.path.abspath(path))
-            rejected = f"link out of the folder, to {plain(real)}; put the file itself there, or set clips.follow_links"
+            rejected = f"link: it leads out of the folder, to {plain(real)}; put the file itself there, or set clips.follow_links"
         elif uri != real:
             rejected = "unreadable: its name is not text; rename it"
         place = int.from_bytes(hashlib.sha256(f"{self._seed} {uri}".encode()).digest()[:7])
@@ -112,7 +112,7 @@ class Sources:
             clips = [window for window, reason in zip(clips, alike, strict=True) if not reason]
         for window in clips:
             self._looks.add(uri, window.seen)
-        reason = "; ".join(part for part in (found.rejected, found.note, _summary(dropped)) if part)
+        reason = "; ".join(part for part in (found.rejected, found.note, _summary(dropped, bool(clips))) if part)
         return Fate(
             source=Source(uri=uri, outcome="pending" if clips else "rejected", reason=reason),
             clips=tuple(NewClip(clip=window.clip, seen=window.seen) for window in clips),
@@ -161,12 +161,19 @@ def _dropped(window: Window, reason: str = "") -> Dropped:
     )
 
 
-def _summary(dropped: list[Dropped]) -> str:
-    """One case in full; of several, the kinds."""
-    if len(dropped) <= 1:
-        return "".join(f"dropped 1: {one.reason}" for one in dropped)
+def _summary(dropped: list[Dropped], any_left: bool) -> str:
+    """Why windows were dropped: one case in full; of several kinds, their numbers."""
     kinds = Counter(one.reason.split(":")[0] for one in dropped)
-    return f"dropped {len(dropped)}: {', '.join(f'{kind} {count}' for kind, count in kinds.most_common())}"
+    if any_left and dropped:
+        return f"dropped {len(dropped)}: {dropped[0].reason if len(dropped) == 1 else _counted(kinds)}"
+    if len(kinds) > 1:
+        return f"no window left: {_counted(kinds)}"
+    more = f" (and so {len(dropped) - 1} more)" if len(dropped) > 1 else ""
+    return "".join(f"{one.reason}{more}" for one in dropped[:1])
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
 
 
 def _told(fate: Fate) -> str:
