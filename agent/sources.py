@@ -83,7 +83,9 @@ class Sources:
         uri, rejected = plain(real), ""
         if not self._config.follow_links and not Path(real).is_relative_to(os.path.realpath(folder)):
             uri = plain(os.path.abspath(path))
-            rejected = f"link: it leads out of the folder, to {plain(real)}; put the file itself there, or set clips.follow_links"
+            rejected = (
+                f"link: it leads out of the folder, to {plain(real)}; put the file there, or set clips.follow_links"
+            )
         elif uri != real:
             rejected = "unreadable: its name is not text; rename it"
         place = int.from_bytes(hashlib.sha256(f"{self._seed} {uri}".encode()).digest()[:7])
