@@ -24,7 +24,15 @@ from memory.dataset import Pair
 from memory.sample import Event, Sample
 from tools.result import NoClipLeft
 
-Outcome = Literal["target met", "clips used up", "candidates used up", "GPU hours used up", "time used up", "stopped"]
+Outcome = Literal[
+    "target met",
+    "clips used up",
+    "candidates used up",
+    "GPU hours used up",
+    "time used up",
+    "stopped",
+    "disk nearly full",
+]
 
 LOOK_AHEAD = 8
 """Clips that nobody has used yet, below which more files are looked at."""
@@ -152,6 +160,8 @@ class Campaign:
             return "target met"
         if self._stopping:
             return "stopped"
+        if self._session.room.is_short():
+            return "disk nearly full"
         if limits.gpu_hours is not None and self._gpu_seconds / 3600 >= limits.gpu_hours:
             return "GPU hours used up"
         if limits.wall_hours is not None and hours >= limits.wall_hours:

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.command import CommandError, command
+from agent.disk import disk_use
 from agent.plain import plain
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, source_lines, told
 from agent.state import fold
@@ -87,9 +88,10 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
         shown = [row.sample for row in rows if row.sample.artifacts == "kept"]
         options.sheet.write_bytes(pairs_sheet(shown, _media(options.run)))
     if options.json:
-        print(json.dumps(list_json(ledger, rows), indent=1))
+        print(json.dumps(list_json(ledger, rows) | {"disk": disk_use(options.run).as_json()}, indent=1))
     else:
         _print_list(ledger, rows)
+        print(f"disk: {disk_use(options.run)}")
     return 0
 
 

@@ -6,7 +6,9 @@ import argparse
 import asyncio
 import signal
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 import structlog
 from rich.console import Console
@@ -14,9 +16,10 @@ from rich.console import Console
 from agent.campaign import Campaign, Limits, Outcome, Reporter
 from agent.command import CommandError, CommandFailed
 from agent.context import build_models
+from agent.disk import Room, bytes_wanted, disk_use, free_bytes
 from agent.log import logging_to
 from agent.nodes import RunError
-from agent.profile import ProfileError, load_profile
+from agent.profile import Profile, ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
 from agent.run_config import RunConfig, clips_folder
 from agent.session import Session, open_session
@@ -26,7 +29,7 @@ from memory.instructions import MemoryDamaged
 from memory.owner import RunIsOwned
 from memory.sample import Event, Sample
 
-EXIT_CODES: dict[Outcome, int] = {"target met": 0, "stopped": 1}
+EXIT_CODES: dict[Outcome, int] = {"target met": 0, "stopped": 1, "disk nearly full": 1}
 EXIT_EXHAUSTED = 3
 """Of every other outcome: clips or a budget were used up first."""
 
@@ -48,10 +51,12 @@ def run_job(options: argparse.Namespace) -> int:
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
         # A profile that cannot be built must leave no config behind that the mended command would be held against.
         models = build_models(profile)
+        _check_room(options, profile)
         with (
             open_session(options.out, config, models, options.concurrency, dimly, options.accept_config) as session,
             logging_to(options.out / "log.jsonl") as log,
         ):
+            _warn_of_room(session, options.target, dimly)
             return _campaign(session, options, console, log)
     except ProfileError as error:
         raise CommandError(str(error)) from error
@@ -59,6 +64,18 @@ def run_job(options: argparse.Namespace) -> int:
         raise CommandFailed(str(error)) from error
     except OSError as error:
         raise CommandFailed(f"{error}; nothing accepted is lost: mend it, and the same command resumes") from error
+
+
+def _check_room(options: argparse.Namespace, profile: Profile) -> None:
+    room = Room(config=profile.disk, free=partial(free_bytes, options.out))
+    if shortage := room.shortage(bytes_wanted(options.target, profile.clips)):
+        raise CommandFailed(f"run {str(options.out)!r} cannot be begun or resumed: {shortage}")
+
+
+def _warn_of_room(session: Session, target: int, say: Callable[[str], None]) -> None:
+    made, use = session.stores.ledger.counts().get("accepted", 0), disk_use(session.run)
+    if warning := session.room.warning(bytes_wanted(target - made, session.profile.clips, made, use.artifacts)):
+        say(warning)
 
 
 def _campaign(
@@ -127,7 +144,11 @@ def _say_how_it_went(console: Console, session: Session, outcome: Outcome, targe
     console.print(summary(counts, reasons, kinds, seconds))
     if outcome == "clips used up":
         console.print(f"  sources: {told(file_counts(ledger), NO_VIDEO)}", highlight=False, markup=False)
-    for line in (f"dataset   {session.run / 'dataset'}", f"traces    python -m agent.inspect {session.run}"):
+    disk = f"disk      {disk_use(session.run)}"
+    for line in (disk, f"dataset   {session.run / 'dataset'}", f"traces    python -m agent.inspect {session.run}"):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if outcome == "stopped":
         console.print("the same command resumes where it stopped")
+    if outcome == "disk nearly full":
+        least = f"less than disk.min_free_gb={session.profile.disk.min_free_gb:g} is free"
+        console.print(f"{least}; make room, and the same command resumes", highlight=False, soft_wrap=True)

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agent.clip_rules import IngestConfig
+from agent.disk import DiskConfig
 from agent.policy import PolicyConfig
 from memory.sample import Kept
 
@@ -52,15 +53,6 @@ class RetentionConfig(BaseModel):
     rejected: Kept = "kept"
     """Of rejected, failed and unscored samples: all their files, a contact sheet each, or none. What is given up cannot
     be accepted by a person later, so nothing is unless it is asked for."""
-
-
-class DiskConfig(BaseModel):
-    """When a run stops for want of room."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_free_gb: float = Field(default=1.0, ge=0)
-    """Gigabytes (1e9 bytes) to leave free where the run lies: nothing is begun with less."""
 
 
 class Profile(BaseModel):

@@ -2,7 +2,8 @@
 
 python -m agent.run --target N [--clips DIR] [--out RUN] [--profile P] [--seed S] [key.path=value ...]
 
-The same command resumes. Exit code: 0 target met, 3 clips or a budget used up first, 2 bad arguments, 1 anything else.
+The same command resumes. Exit code: 0 target met, 3 clips or a budget used up first, 2 bad arguments, 1 anything else,
+for example a disk that is nearly full (disk.min_free_gb).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m agent.run",
         description="Make accepted edit pairs from a folder of clips. The same command resumes.",
-        epilog="exit code: 0 target met, 3 clips or a budget used up first, 2 bad arguments, 1 anything else",
+        epilog="exit code: 0 target met, 3 clips or a budget used up first, 2 bad arguments, 1 anything else, "
+        "for example a disk with less than disk.min_free_gb free: make room, and the same command resumes",
     )
     made.add_argument("--target", type=_positive, required=True, metavar="N", help="accepted pairs wanted in the run")
     add_run_arguments(made)

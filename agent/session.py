@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
@@ -14,6 +14,7 @@ from langchain_core.tools import BaseTool
 
 from agent.card import dataset_card
 from agent.context import Models, build_decoder
+from agent.disk import Room, free_bytes
 from agent.graph import Graph, build_graph
 from agent.nodes import Steps
 from agent.offers import OfferBook
@@ -64,6 +65,7 @@ class Session:
     clips: ClipTable
     repairs: Repairs
     retention: Retention
+    room: Room
     steps: Steps = field(init=False)
     graph: Graph = field(init=False)
     parking: bool = False
@@ -132,6 +134,7 @@ def open_session(
             clips=_clip_table(ledger, profile),
             repairs=Repairs(row.sample for row in ledger.rows("decision = 'accepted'")),
             retention=Retention(profile.retention.rejected, stores),
+            room=Room(config=profile.disk, free=partial(free_bytes, run)),
         )
         _wire(session, models, executor, decoder)
         carry_out(stores, config)
