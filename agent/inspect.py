@@ -20,6 +20,7 @@ from rich.text import Text
 
 from agent.command import CommandError, command
 from agent.disk import disk_use
+from agent.diversity import diversity
 from agent.plain import plain
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, source_lines, told
 from agent.state import fold
@@ -132,12 +133,14 @@ def _matches(sample: Sample, decision: str | None, reason: str | None) -> bool:
 
 
 def list_json(ledger: Ledger, rows: Sequence[Row]) -> dict[str, JsonValue]:
-    """The contract's JSON of a run."""
+    """The contract's JSON of a run. Its diversity is that of the accepted samples listed; what needs models or
+    pictures is null here and stands in the dataset's card."""
     return {
         "counts": dict(ledger.counts()),
         "samples": [record(row.sample) for row in rows],
         "sources": _sources_json(ledger),
         "dropped": _dropped_json(ledger),
+        "diversity": diversity([row.sample for row in rows if row.sample.decision == "accepted"]).record(),
     }
 
 

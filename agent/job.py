@@ -17,6 +17,7 @@ from agent.campaign import Campaign, Limits, Outcome, Reporter
 from agent.command import CommandError, CommandFailed
 from agent.context import build_models
 from agent.disk import Room, bytes_wanted, disk_use, free_bytes
+from agent.diversity import Diversity
 from agent.log import logging_to
 from agent.nodes import RunError
 from agent.profile import Profile, ProfileError, load_profile
@@ -96,9 +97,9 @@ def _campaign(
     with ExitStack() as stack:
         campaign = Campaign(session, limits, _reporter(console, session, limits, stack))
         outcome = asyncio.run(_run(campaign))
-    session.write_card()
+    variety = session.write_card()
     log.info("session ended", outcome=outcome)
-    _say_how_it_went(console, session, outcome, options.target)
+    _say_how_it_went(console, session, outcome, options.target, variety)
     return EXIT_CODES.get(outcome, EXIT_EXHAUSTED)
 
 
@@ -131,7 +132,7 @@ def _log(log: structlog.stdlib.BoundLogger, event: Event, sample: Sample) -> Non
     )
 
 
-def _say_how_it_went(console: Console, session: Session, outcome: Outcome, target: int) -> None:
+def _say_how_it_went(console: Console, session: Session, outcome: Outcome, target: int, variety: Diversity) -> None:
     ledger, reasons, kinds, seconds = session.stores.ledger, Counter[str](), Counter[str](), 0.0
     for row in ledger.rows():
         seconds += row.sample.model_seconds
@@ -141,7 +142,7 @@ def _say_how_it_went(console: Console, session: Session, outcome: Outcome, targe
             reasons.update(row.sample.reasons)
     counts = ledger.counts()
     console.print(f"\n[bold]{outcome}[/]: {counts.get('accepted', 0)} of {target} pairs accepted")
-    console.print(summary(counts, reasons, kinds, seconds))
+    console.print(summary(counts, reasons, kinds, seconds, variety))
     if outcome == "clips used up":
         console.print(f"  sources: {told(file_counts(ledger), NO_VIDEO)}", highlight=False, markup=False)
     disk = f"disk      {disk_use(session.run)}"

@@ -1,4 +1,4 @@
-"""What a sample may be offered: the edit types that suit its clip, least used first, and routes by scope."""
+"""What a sample may be offered: edit types that suit its clip, what the run lacks first, and routes by scope."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from agent.policy import Offers
-from memory.sample import Instruction, Sample
+from memory.sample import Instruction, Sample, Scope
 
 EditTypes = Callable[[Mapping[str, float]], Iterable[str]]
 """Facts of a clip to the edit types that can be done on it."""
+LOCAL_SHARE = 0.3
+"""Of a run's edits, how many should be local; clips without a subject allow none, so others make up for them."""
 
 
 class OfferBook:
     """Counts which edits were asked for, over the run and by clip. Filled from the ledger, then kept up by events."""
 
-    def __init__(self, edit_types: EditTypes, routes: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, edit_types: EditTypes, scopes: Mapping[str, Scope], routes: Mapping[str, tuple[str, ...]]
+    ) -> None:
         self._edit_types = edit_types
+        self._scopes = scopes
         self._routes = routes
         self._uses: Counter[str] = Counter()
         self._by_clip: dict[str, dict[str, Instruction]] = defaultdict(dict)
@@ -49,7 +54,8 @@ class OfferBook:
         return [instruction for clip in sorted(clips) for instruction in self._by_clip[clip].values()]
 
     def offers(self, sample: Sample) -> Offers:
-        """Edit types that suit the clip: those that it had least first, then its source, then the run."""
+        """Edit types that suit the clip: of the scope that the run lacks first, then those that the clip had least,
+        then its source, then the run."""
         if sample.description is None:
             return Offers(edit_types=(), routes=self._routes)
         of_clip = Counter(instruction.edit_type for instruction in self.others(sample))
@@ -58,8 +64,15 @@ class OfferBook:
         suited = self._edit_types(sample.description.facts)
         # Ties fall by the sample's seed: samples that decide at the same moment should not all ask the same.
         chance = random.Random(sample.seed)
+        lacking = self._lacking()
 
-        def rank(kind: str) -> tuple[bool, int, int, int, float]:
-            return kind == own, of_clip[kind], of_source[kind], self._uses[kind], chance.random()
+        def rank(kind: str) -> tuple[bool, bool, int, int, int, float]:
+            used = of_clip[kind], of_source[kind], self._uses[kind]
+            return kind == own, self._scopes.get(kind) != lacking, *used, chance.random()
 
         return Offers(edit_types=tuple(sorted(sorted(suited), key=rank)), routes=self._routes)
+
+    def _lacking(self) -> Scope:
+        """The scope of which the run has less than it should."""
+        local = sum(uses for kind, uses in self._uses.items() if self._scopes.get(kind) == "local")
+        return "local" if local < LOCAL_SHARE * (self._uses.total() + 1) else "global"

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from agent.diversity import Diversity
 from memory.sample import Sample
 
 _STYLES = {"accepted": "green", "rejected": "yellow", "failed": "red", "quarantined": "red", "unscored": "magenta"}
@@ -93,8 +94,10 @@ class LiveReporter:
         return table
 
 
-def summary(counts: dict[str, int], reasons: Counter[str], edit_types: Counter[str], seconds: float) -> Table:
-    """The end of a session: decisions, why samples were dropped, and what was made."""
+def summary(
+    counts: dict[str, int], reasons: Counter[str], edit_types: Counter[str], seconds: float, variety: Diversity
+) -> Table:
+    """The end of a session: decisions, why samples were dropped, what was made and how varied it is."""
     table = Table(show_header=False, box=None, padding=(0, 2))
     decided = ", ".join(f"{count} {decision}" for decision, count in counts.items()) or "none"
     table.add_row("samples", decided)
@@ -102,6 +105,8 @@ def summary(counts: dict[str, int], reasons: Counter[str], edit_types: Counter[s
         table.add_row("why dropped", ", ".join(f"{reason} {count}" for reason, count in reasons.most_common(6)))
     if edit_types:
         table.add_row("edit types", ", ".join(f"{kind} {count}" for kind, count in edit_types.most_common()))
+    for name, line in zip(("diversity", ""), variety.lines(), strict=False):
+        table.add_row(name, line)
     accepted = counts.get("accepted", 0)
     pace = f", {seconds / accepted:.1f} s an accepted pair" if accepted else ""
     table.add_row("models", f"{seconds:.1f} s{pace}")

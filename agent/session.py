@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool
 from agent.card import dataset_card
 from agent.context import Models, build_decoder
 from agent.disk import Room, free_bytes
+from agent.diversity import Diversity, Embed, diversity
 from agent.graph import Graph, build_graph
 from agent.nodes import Steps
 from agent.offers import OfferBook
@@ -47,6 +48,7 @@ from tools.reject import reject
 from tools.retry import retry
 from tools.sample_clip import sample_clip
 from tools.sample_sheet import sample_sheet
+from tools.thumbnail import thumbnail
 from tools.write_instruction import write_instruction
 
 ROUTES: Mapping[str, tuple[str, ...]] = {"global": ("structure",), "local": ("mask",)}
@@ -66,6 +68,7 @@ class Session:
     repairs: Repairs
     retention: Retention
     room: Room
+    embed: Embed
     steps: Steps = field(init=False)
     graph: Graph = field(init=False)
     parking: bool = False
@@ -92,10 +95,12 @@ class Session:
         for clip in found or ():
             self.clips.add(clip.number, clip.uses)
 
-    def write_card(self) -> None:
-        """Bring the dataset's card up to the ledger."""
-        accepted = (row.sample for row in self.stores.ledger.rows("decision = 'accepted'"))
-        self.stores.dataset.write_card(dataset_card(accepted, self.config))
+    def write_card(self) -> Diversity:
+        """Bring the dataset's card up to the ledger; returns how varied the accepted pairs are."""
+        accepted = [row.sample for row in self.stores.ledger.rows("decision = 'accepted'")]
+        found = diversity(accepted, self.embed, lambda sample: thumbnail(sample, self.stores.media))
+        self.stores.dataset.write_card(dataset_card(accepted, self.config, found))
+        return found
 
 
 @contextmanager
@@ -135,6 +140,7 @@ def open_session(
             repairs=Repairs(row.sample for row in ledger.rows("decision = 'accepted'")),
             retention=Retention(profile.retention.rejected, stores),
             room=Room(config=profile.disk, free=partial(free_bytes, run)),
+            embed=models.embedder.embed,
         )
         _wire(session, models, executor, decoder)
         carry_out(stores, config)
@@ -155,7 +161,7 @@ def _clip_table(ledger: Ledger, profile: Profile) -> ClipTable:
 def _wire(session: Session, models: Models, executor: Executor, decoder: Executor) -> None:
     """Put tools, planner and rules together into the graph."""
     catalogue, profile = Catalogue.load(), session.profile
-    book = OfferBook(catalogue.offers, ROUTES)
+    book = OfferBook(catalogue.offers, catalogue.scopes, ROUTES)
     for row in session.stores.ledger.rows():
         book.note(row.sample)
     session.listeners += [lambda _, sample: book.note(sample)]

@@ -41,7 +41,7 @@ def hash_of(file: str) -> str:
 @cache
 def hash_of_all() -> str:
     """One hash over every prompt file, for a sample's record."""
-    files = sorted(path.name for path in FOLDER.iterdir() if path.suffix in {".j2", ".yaml"})
+    files = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.suffix in {".j2", ".yaml"})
     return hashlib.sha256(" ".join(map(hash_of, files)).encode()).hexdigest()[:16]
 
 

@@ -1,12 +1,15 @@
 import itertools
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
+from agent.diversity import stripped
 from ditto_models.embedded.looks.registry import LOOKS
-from tools.catalogue import CATALOGUE_PATH, Catalogue
+from tools.catalogue import CATALOGUE_PATH, KINDS_FILE, Catalogue
 
 DAY = {
     "lightness": 50,
@@ -16,7 +19,9 @@ DAY = {
     "shadows": 0.1,
     "greenery": 0.4,
     "detail": 4,
-    "motion": 1,
+    "motion": 0.5,
+    "highlights": 0.05,
+    "contrast": 20,
 } | {
     "colourfulness": 25,
     "subject_share": 0.15,
@@ -41,9 +46,17 @@ def every(catalogue: Catalogue, facts: dict[str, float]) -> dict[str, str]:
     }
 
 
-def test_there_are_many_distinct_instructions_and_each_is_found_again(catalogue: Catalogue) -> None:
+def test_the_catalogue_is_large_and_about_seven_tenths_of_it_is_global(catalogue: Catalogue) -> None:
+    scopes = {
+        stripped(each.text): each.scope for look, entry in catalogue.looks.items() for each in entry.instructions(look)
+    }
+    assert len(scopes) >= 600, "distinct after numbers and adverbs are stripped"
+    assert 0.65 <= Counter(scopes.values())["global"] / len(scopes) <= 0.75
+
+
+def test_each_instruction_is_found_again_by_its_words(catalogue: Catalogue) -> None:
     texts = every(catalogue, DAY | FIGURE)
-    assert len(texts) >= 150
+    assert len(texts) >= 400
     for text, look in texts.items():
         found = catalogue.match(f"  {text.upper().rstrip('.')}!")
         assert found is not None
@@ -79,6 +92,23 @@ def test_order_is_fixed_by_the_seed_and_neighbours_differ(catalogue: Catalogue) 
     assert all(one.parameters != two.parameters for one, two in itertools.pairwise(first))
 
 
+def test_looks_of_a_type_take_turns(catalogue: Catalogue) -> None:
+    facts = DAY | FIGURE
+    looks = [each.look for each in catalogue.variants("season", facts, 5)]
+    assert len(set(looks[:5])) == len(set(looks)), "a look with many settings does not crowd out the others"
+
+
+def test_a_setting_is_offered_where_it_suits_and_judged_by_its_own_measure(catalogue: Catalogue) -> None:
+    dark = every(catalogue, DAY | {"lightness": 30, "lights": 0.06})
+    assert "Fade the edges of the picture to white." in dark
+    assert "Add a dark vignette around the edges." not in dark
+    light = catalogue.match("Powder the plants with snow but keep some green visible.")
+    deep = catalogue.match("Bury everything that grows under deep snow.")
+    assert light is not None
+    assert deep is not None
+    assert catalogue.expectation(light) != catalogue.expectation(deep)
+
+
 def test_words_and_values_of_a_parameter_belong_together(catalogue: Catalogue) -> None:
     for instruction in catalogue.variants("recolor_subject", DAY | FIGURE, 0):
         words = catalogue.looks[instruction.look].parameters["colour"][str(instruction.parameters["colour"])]
@@ -94,15 +124,25 @@ def test_unknown_words_match_nothing(catalogue: Catalogue) -> None:
     [
         ({"surprise": 1}, "surprise"),
         ({"phrasings": ["Too short."]}, "4 to 25 words"),
-        ({"phrasings": ["Turn the video into a comic book with ink lines and flat colors!"]}, "stands under both"),
+        ({"phrasings": ["Give the scene the mild warm light of four in the afternoon!"]}, "stands under both"),
+        ({"phrasings": ["Let it dawn in {colour} everywhere."]}, "nothing fills {colour}"),
+        ({"phrasings": []}, "no phrasings"),
+        ({"edit_type": "subject_lighting"}, "both scopes"),
         ({"expect": {"region": "all", "changes": {"beauty": 1}}}, "beauty"),
         ({"requires": []}, "requires"),
     ],
 )
 def test_an_unsound_entry_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
-    content = yaml.safe_load(CATALOGUE_PATH.read_text())
-    content["looks"]["night"].update(change)
-    path = tmp_path / "catalogue.yaml"
-    path.write_text(yaml.safe_dump(content))
+    shutil.copytree(CATALOGUE_PATH, tmp_path, dirs_exist_ok=True)
+    content = yaml.safe_load((CATALOGUE_PATH / KINDS_FILE).read_text() + (tmp_path / "time_of_day.yaml").read_text())
+    content["looks"]["dawn"].update(change)
+    (tmp_path / "time_of_day.yaml").write_text(yaml.safe_dump({"looks": content["looks"]}))
     with pytest.raises(ValidationError, match=message):
-        Catalogue.load(path)
+        Catalogue.load(tmp_path)
+
+
+def test_a_look_in_two_files_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(CATALOGUE_PATH, tmp_path, dirs_exist_ok=True)
+    shutil.copy(tmp_path / "weather.yaml", tmp_path / "weather_again.yaml")
+    with pytest.raises(ValueError, match=r"fog.* stands in another file too"):
+        Catalogue.load(tmp_path)

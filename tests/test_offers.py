@@ -10,6 +10,15 @@ from memory.sample import Clip, Description, Instruction, Sample
 from tools.catalogue import Catalogue
 from tools.catalogue_writer import propose_from
 
+FIGURE = {
+    "subject_share": 0.15,
+    "subject_separation": 25,
+    "subject_lightness": 50,
+    "subject_chroma": 7,
+    "subject_stray": 0.1,
+    "background_lightness": 50,
+    "background_chroma": 30,
+}
 FACTS = {"lightness": 50.0, "colourfulness": 12.0, "warmth": 0.0, "detail": 4.0, "motion": 9.0}
 
 
@@ -18,13 +27,15 @@ def catalogue() -> Catalogue:
     return Catalogue.load()
 
 
-def sample(number: int, clip: str, uri: str, instruction: Instruction | None = None) -> Sample:
+def sample(
+    number: int, clip: str, uri: str, instruction: Instruction | None = None, facts: dict[str, float] | None = None
+) -> Sample:
     start = float(number)
     return Sample(
         id=f"{number:06d}",
         seed=3,
         instruction=instruction,
-        description=Description(caption="", facts=FACTS, masks="masks"),
+        description=Description(caption="", facts=facts or FACTS, masks="masks"),
         clip=Clip(
             clip_id=clip,
             video="video",
@@ -41,7 +52,7 @@ def sample(number: int, clip: str, uri: str, instruction: Instruction | None = N
 
 
 def test_a_look_of_another_clip_of_the_source_is_written_last_and_its_own_never(catalogue: Catalogue) -> None:
-    book = OfferBook(catalogue.offers, {})
+    book = OfferBook(catalogue.offers, catalogue.scopes, {})
     propose = propose_from(catalogue, book.others, book.beside, lambda texts: np.ones((len(texts), 1), np.float32))
     new = sample(9, "second", "one.mp4")
     untouched = [each.look for each in propose(new, "color_grade", "")]
@@ -55,3 +66,30 @@ def test_a_look_of_another_clip_of_the_source_is_written_last_and_its_own_never(
     assert looks[-1] == beside.look
     assert looks.index(elsewhere.look) == 0
     assert beside.look in [each.look for each in islice(propose(new, "color_grade", "any grade"), 200)]
+
+
+def test_a_run_leans_to_three_tenths_of_local_edits(catalogue: Catalogue) -> None:
+    book = OfferBook(catalogue.offers, catalogue.scopes, {})
+    for number in range(100):
+        kind = book.offers(sample(number, f"clip {number}", "one.mp4", facts=FACTS | FIGURE)).edit_types[0]
+        asked = Instruction(text="", edit_type=kind, scope=catalogue.scopes[kind])
+        book.note(sample(number, f"clip {number}", "one.mp4", asked))
+        if number >= 20:
+            local = sum(catalogue.scopes[kind] == "local" for kind in kinds(book))
+            assert 0.25 <= local / (number + 1) <= 0.35
+    assert set(kinds(book)) == set(catalogue.offers(FACTS | FIGURE)), "within a scope, all types come up"
+
+
+def kinds(book: OfferBook) -> list[str]:
+    return [each.edit_type for each in book.beside(sample(1000, "another", "one.mp4"))]
+
+
+def test_clips_without_a_subject_are_made_up_for_by_those_that_have_one(catalogue: Catalogue) -> None:
+    book = OfferBook(catalogue.offers, catalogue.scopes, {})
+    for number in range(20):
+        empty = sample(number, f"clip {number}", "one.mp4")
+        kind = book.offers(empty).edit_types[0]
+        assert catalogue.scopes[kind] == "global"
+        book.note(sample(number, f"clip {number}", "one.mp4", Instruction(text="", edit_type=kind, scope="global")))
+    first = book.offers(sample(99, "with a subject", "two.mp4", facts=FACTS | FIGURE)).edit_types[0]
+    assert catalogue.scopes[first] == "local"

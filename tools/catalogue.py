@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memory.sample import Instruction, Scope
 
-CATALOGUE_PATH = Path(__file__).parents[1] / "prompts" / "catalogue.yaml"
+CATALOGUE_PATH = Path(__file__).parents[1] / "prompts" / "catalogue"
+KINDS_FILE = "kinds.yaml"
+"""Read before each family's file, which may refer to its anchors."""
 MIN_WORDS, MAX_WORDS = 4, 25
+T = TypeVar("T")
 
 Measure = Literal[
     "lightness",
@@ -43,6 +46,23 @@ class Expectation(BaseModel):
     """Measure -> the signed change that earns full credit."""
 
 
+class Variant(BaseModel):
+    """One setting of a look: an early autumn, a deep snow."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    parameters: dict[str, str | float] = Field(default_factory=dict)
+    """For the editor."""
+    words: dict[str, str] = Field(default_factory=dict)
+    """What fills the braces of phrasings."""
+    phrasings: tuple[str, ...] = ()
+    """Besides those of the entry."""
+    requires: tuple[Needs, ...] = ()
+    """In place of the entry's, where given."""
+    expect: Expectation | None = None
+    """In place of the entry's."""
+
+
 class Entry(BaseModel):
     """One look."""
 
@@ -53,30 +73,50 @@ class Entry(BaseModel):
     requires: tuple[Needs, ...] = Field(min_length=1)
     """Alternatives: a clip must satisfy all of one; a fact it lacks is not satisfied."""
     parameters: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """Name -> value for the editor -> words for the instruction."""
-    phrasings: tuple[str, ...] = Field(min_length=1)
+    """Name -> value for the editor -> words for the instruction; every combination, in every variant."""
+    variants: dict[str, Variant] = Field(default_factory=lambda: {"": Variant()})
+    phrasings: tuple[str, ...] = ()
+    """True of every variant."""
     expect: Expectation
 
-    def suits(self, facts: Mapping[str, float]) -> bool:
-        """Whether the look may be offered for a clip of these facts."""
-        return any(
-            all(least <= facts.get(name, float("nan")) <= most for name, (least, most) in needs.items())
-            for needs in self.requires
-        )
+    def instructions(self, look: str, facts: Mapping[str, float] | None = None) -> Iterator[Instruction]:
+        """Every phrasing with every variant and combination of parameters; with `facts`, what suits such a clip.
 
-    def instructions(self, look: str) -> Iterator[Instruction]:
-        """Every phrasing with every combination of parameters."""
-        for values in product(*self.parameters.values()):
-            chosen = dict(zip(self.parameters, values, strict=True))
-            words = {name: self.parameters[name][value] for name, value in chosen.items()}
-            for phrasing in self.phrasings:
-                yield Instruction(
-                    text=phrasing.format(**words),
-                    edit_type=self.edit_type,
-                    scope=self.scope,
-                    look=look,
-                    parameters=dict(chosen),
-                )
+        Raises:
+            KeyError: a phrasing has braces that nothing fills.
+        """
+        for variant in self.variants.values():
+            if facts is not None and not _suits(variant.requires or self.requires, facts):
+                continue
+            for values in product(*self.parameters.values()):
+                chosen = dict(zip(self.parameters, values, strict=True))
+                words = variant.words | {name: self.parameters[name][value] for name, value in chosen.items()}
+                for phrasing in (*self.phrasings, *variant.phrasings):
+                    yield Instruction(
+                        text=phrasing.format(**words),
+                        edit_type=self.edit_type,
+                        scope=self.scope,
+                        look=look,
+                        parameters={**variant.parameters, **chosen},
+                    )
+
+    def suits(self, facts: Mapping[str, float]) -> bool:
+        """Whether the look, in any variant, may be offered for a clip of these facts."""
+        return any(_suits(variant.requires or self.requires, facts) for variant in self.variants.values())
+
+    def expectation(self, parameters: Mapping[str, str | float]) -> Expectation:
+        """What must change when the look is done with these parameters."""
+        for variant in self.variants.values():
+            if variant.expect and variant.parameters.items() <= parameters.items():
+                return variant.expect
+        return self.expect
+
+
+def _suits(requires: Sequence[Needs], facts: Mapping[str, float]) -> bool:
+    return any(
+        all(least <= facts.get(name, float("nan")) <= most for name, (least, most) in needs.items())
+        for needs in requires
+    )
 
 
 class Catalogue(BaseModel):
@@ -90,16 +130,29 @@ class Catalogue(BaseModel):
 
     @classmethod
     def load(cls, path: Path = CATALOGUE_PATH) -> Self:
-        """Read a catalogue.
+        """Read a catalogue: every family's file of a folder, in the order of their names.
 
         Raises:
+            ValueError: two files have a look of one name.
             pydantic.ValidationError: an entry has an unknown key, an unsound phrasing, or a text that another one has.
         """
-        return cls.model_validate(yaml.safe_load(path.read_text()))
+        kinds = (path / KINDS_FILE).read_text()
+        looks: dict[str, object] = {}
+        for file in sorted(path.glob("*.yaml")):
+            family = yaml.safe_load(kinds + file.read_text())["looks"] if file.name != KINDS_FILE else {}
+            if twice := looks.keys() & family.keys():
+                raise ValueError(f"{file.name}: {', '.join(sorted(twice))} stands in another file too; rename it")
+            looks |= family
+        return cls.model_validate({"kinds_of_clip": yaml.safe_load(kinds)["kinds_of_clip"], "looks": looks})
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         seen: dict[str, str] = {}
+        scopes: dict[str, str] = {}
+        for look, entry in self.looks.items():
+            if scopes.setdefault(entry.edit_type, entry.scope) != entry.scope:
+                raise ValueError(f"{look}: edit type {entry.edit_type!r} has looks of both scopes; split it in two")
+            _check_words(look, entry)
         for instruction in self._instructions():
             text, look = instruction.text, instruction.look
             if not MIN_WORDS <= len(text.split()) <= MAX_WORDS:
@@ -113,6 +166,11 @@ class Catalogue(BaseModel):
         """All edit types, in the order of the file."""
         return list(dict.fromkeys(entry.edit_type for entry in self.looks.values()))
 
+    @property
+    def scopes(self) -> dict[str, Scope]:
+        """The scope of each edit type."""
+        return {entry.edit_type: entry.scope for entry in self.looks.values()}
+
     def offers(self, facts: Mapping[str, float]) -> list[str]:
         """The edit types that can be done on a clip of these facts, in the order of the file."""
         return list(dict.fromkeys(entry.edit_type for entry in self.looks.values() if entry.suits(facts)))
@@ -120,22 +178,19 @@ class Catalogue(BaseModel):
     def variants(self, edit_type: str, facts: Mapping[str, float], seed: int) -> Iterator[Instruction]:
         """Instructions of a type for such a clip, by seed; neighbours differ in look or parameter."""
         chance = random.Random(f"{seed} {edit_type}")
-        groups: dict[str, list[Instruction]] = {}
+        by_look = []
         for look, entry in self.looks.items():
             if entry.edit_type == edit_type and entry.suits(facts):
-                for instruction in entry.instructions(look):
-                    groups.setdefault(f"{look} {sorted(instruction.parameters.items())}", []).append(instruction)
-        queues = list(groups.values())
-        for queue in queues:
-            chance.shuffle(queue)
-        chance.shuffle(queues)
-        for turn in range(max(map(len, queues), default=0)):
-            yield from (queue[turn] for queue in queues if turn < len(queue))
+                settings: dict[str, list[Instruction]] = {}
+                for instruction in entry.instructions(look, facts):
+                    settings.setdefault(repr(sorted(instruction.parameters.items())), []).append(instruction)
+                by_look.append(_in_turn(chance, [_shuffled(chance, queue) for queue in settings.values()]))
+        yield from _in_turn(chance, by_look)
 
     def expectation(self, instruction: Instruction) -> Expectation | None:
         """What an instruction's look must change; None for words that no look stands behind."""
         entry = self.looks.get(instruction.look)
-        return entry.expect if entry else None
+        return entry.expectation(instruction.parameters) if entry else None
 
     def match(self, text: str) -> Instruction | None:
         """The instruction with these words, whatever their case, punctuation and spelling of colour; or None."""
@@ -153,3 +208,24 @@ class Catalogue(BaseModel):
 def _plain(text: str) -> str:
     words = re.findall(r"[a-z0-9]+", text.lower().replace("colour", "color").replace("grey", "gray"))
     return " ".join(words)
+
+
+def _check_words(look: str, entry: Entry) -> None:
+    try:
+        found = next(entry.instructions(look), None)
+        for _ in entry.instructions(look):
+            pass
+    except KeyError as error:
+        raise ValueError(f"{look}: nothing fills {{{error.args[0]}}}; name it under parameters or words") from error
+    if found is None:
+        raise ValueError(f"{look} has no phrasings; give the entry or its variants some")
+
+
+def _in_turn(chance: random.Random, queues: Sequence[list[Instruction]]) -> list[Instruction]:
+    """The first of each queue, the second of each, and so on; which queue leads is left to chance."""
+    ordered = _shuffled(chance, queues)
+    return [queue[turn] for turn in range(max(map(len, ordered), default=0)) for queue in ordered if turn < len(queue)]
+
+
+def _shuffled(chance: random.Random, items: Sequence[T]) -> list[T]:
+    return chance.sample(items, len(items))

@@ -41,6 +41,14 @@ GRADES = {
     "crimson": Grade(shadows=(34, 16), lights=(34, 14), saturation=0.0, contrast=1.1, lift=-14),
     "vivid": Grade(saturation=2.0, contrast=1.08),
     "emerald": Grade(shadows=(-16, 6), lights=(-14, 10), saturation=0.55, lift=-2),
+    "slide_film": Grade(shadows=(3, -4), lights=(4, 13), saturation=1.35, contrast=1.22, lift=-2),
+    "cross_processed": Grade(shadows=(6, -22), lights=(-13, 24), saturation=1.1, contrast=1.22),
+    "expired_film": Grade(shadows=(16, -6), lights=(13, 8), saturation=0.6, contrast=0.76, lift=9),
+    "noir": Grade(saturation=0.0, contrast=1.45, lift=-16),
+    "soft_monochrome": Grade(saturation=0.0, contrast=0.68, lift=12),
+    "matte": Grade(shadows=(-3, -5), lights=(0, 2), saturation=0.8, contrast=0.62, lift=9),
+    "punchy": Grade(saturation=1.12, contrast=1.5),
+    "moss_and_rust": Grade(shadows=(-9, 8), lights=(9, 17), saturation=0.7, contrast=1.05, lift=-4),
     "pastel": Grade(lights=(3, 2), saturation=0.62, contrast=0.72, lift=26),
 }
 

@@ -22,7 +22,7 @@ def watercolour(picture: Picture) -> Frame:
     pale = 100 - (100 - lightness) * 0.66
     wash = pale - 16 * rims * ramp(lightness, 5, 50)
     painted = from_lab(np.asarray(wash, np.float32), redness * 1.2, warmth * 1.2)
-    return blend(picture.frame, painted, _reach(picture))
+    return blend(picture.frame, painted, reach(picture))
 
 
 def oil_painting(picture: Picture) -> Frame:
@@ -32,21 +32,21 @@ def oil_painting(picture: Picture) -> Frame:
     relief = np.clip(cv2.Sobel(lightness, cv2.CV_32F, 1, 1, ksize=3) * 0.25, -4, 4)
     deep = 50 + (lightness - 50) * 1.1 + relief
     painted = from_lab(np.asarray(deep, np.float32), redness * 1.35, warmth * 1.35)
-    return blend(picture.frame, painted, _reach(picture))
+    return blend(picture.frame, painted, reach(picture))
 
 
 def pencil_sketch(picture: Picture) -> Frame:
     """Graphite on off-white paper: lines where the picture has edges, soft shading in its darks."""
-    tone = _sketched(picture)
+    tone = sketched(picture)
     zero = np.zeros_like(tone)
-    return blend(picture.frame, from_lab(tone, zero, zero + 3), _reach(picture))
+    return blend(picture.frame, from_lab(tone, zero, zero + 3), reach(picture))
 
 
 def coloured_pencil(picture: Picture) -> Frame:
     """The same drawing with coloured pencils."""
-    tone = _sketched(picture)
+    tone = sketched(picture)
     soft = lab_of_frame(np.asarray(cv2.bilateralFilter(picture.frame, 9, 40, 7), np.uint8))
-    return blend(picture.frame, from_lab(tone, soft[..., 1] * 0.85, soft[..., 2] * 0.85), _reach(picture))
+    return blend(picture.frame, from_lab(tone, soft[..., 1] * 0.85, soft[..., 2] * 0.85), reach(picture))
 
 
 def comic(picture: Picture) -> Frame:
@@ -58,10 +58,11 @@ def comic(picture: Picture) -> Frame:
     stepped = (np.floor(part) + ramp(np.asarray(part % 1, np.float32), 0.15, 0.85)) * step + 3
     inked = np.clip(stepped, 0, 100) * (1 - 0.92 * _ink(picture.lab[..., 0]))
     painted = from_lab(np.asarray(inked, np.float32), lab[..., 1] * 1.35, lab[..., 2] * 1.35)
-    return blend(picture.frame, painted, _reach(picture))
+    return blend(picture.frame, painted, reach(picture))
 
 
-def _reach(picture: Picture) -> float:
+def reach(picture: Picture) -> float:
+    """How much of a painting is mixed in at the picture's strength, 0..1."""
     # A half-mixed painting looks like a double exposure: most of the way is gone by the middle of the scale.
     return min(1.0, 1.25 * picture.strength)
 
@@ -88,7 +89,7 @@ def _slope(lightness: Plane) -> Plane:
     return np.asarray(np.hypot(*steps), np.float32)
 
 
-def _sketched(picture: Picture) -> Plane:
+def sketched(picture: Picture) -> Plane:
     """L* of a pencil drawing: the picture divided by its blurred self, and soft shading."""
     grey = np.asarray(cv2.bilateralFilter(picture.lab[..., 0], 5, 14, 3) / 100, np.float32)
     around = cv2.GaussianBlur(grey, (0, 0), 3.5)

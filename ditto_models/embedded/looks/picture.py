@@ -50,6 +50,25 @@ class Picture:
         """Angle in a*b*, HW, degrees 0..360: about 40 red, 100 yellow, 135 green, 280 blue."""
         return np.asarray(np.degrees(np.arctan2(self.lab[..., 2], self.lab[..., 1])) % 360, np.float32)
 
+    def number(self, name: str) -> float:
+        """A parameter that must be a number.
+
+        Raises:
+            ValueError: it is missing or no number.
+        """
+        value = self.parameters.get(name)
+        if not isinstance(value, int | float):
+            raise ValueError(f"parameter {name!r} is {value!r}: expected a number; the catalogue gives one")
+        return float(value)
+
+    def colour(self, name: str) -> tuple[float, float, float]:
+        """L*, a*, b* of a parameter "#rrggbb".
+
+        Raises:
+            ValueError: it is missing or no such colour.
+        """
+        return colour_of(self.parameters.get(name, ""))
+
 
 Look = Callable[[Picture], Frame]
 """Returns the edited frame, HWC uint8, same size; the same picture always gives the same frame."""
