@@ -55,7 +55,8 @@ class Diversity:
             return []
         words = [f"{self.distinct_instructions} of {self.samples} instructions distinct ({self.distinct_share:.0%})"]
         if self.similarity_mean is not None:
-            words.append(f"nearest-neighbour similarity {self.similarity_mean:.2f} (median {self.similarity_median:.2f})")
+            figures = f"{self.similarity_mean:.2f} (median {self.similarity_median:.2f})"
+            words.append(f"nearest-neighbour similarity {figures}")
         if self.picture_distance is not None:
             words.append(f"nearest key frames {self.picture_distance:.1f} CIELAB apart")
         if self.compared < self.samples:
