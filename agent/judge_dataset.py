@@ -8,9 +8,7 @@ import os
 import signal
 import tempfile
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -18,12 +16,16 @@ from typing import TYPE_CHECKING, TextIO
 from agent.command import CommandError, CommandFailed
 from agent.judge_tally import Tally
 from agent.judged import Judged
-from agent.pair_list import ListedPair, list_pairs
+from agent.pair_list import list_pairs
 
 if TYPE_CHECKING:
     from agent.profile import Profile
 
 PROFILE = "embedded"
+WORKER_GIB = 6.0
+"""Of address space; the longest pair, 300 frames of 640x360 with a key frame, took 2.4."""
+STALL_SECONDS = 300
+"""For reading a pair, and again for judging it."""
 
 
 def judge_dataset(options: argparse.Namespace) -> int:
@@ -49,7 +51,7 @@ def judge_dataset(options: argparse.Namespace) -> int:
         stop = stack.enter_context(_stopped_by_a_person())
         page = stack.enter_context(_replacing(options.html, "--html")) if options.html else None
         lines = stack.enter_context(_replacing(options.jsonl, "--jsonl")) if options.jsonl else None
-        judged = stack.enter_context(closing(_judge_rows(options, profile)))
+        judged = stack.enter_context(_judging(options, profile))
         _take_in(judged, tally, num_rows, _tellers(options, lines), stop)
         stopped = stop.is_set() and tally.num_judged < num_rows
         if page:
@@ -63,37 +65,23 @@ def judge_dataset(options: argparse.Namespace) -> int:
     return int(stopped)
 
 
-def _judge_rows(options: argparse.Namespace, profile: Profile) -> Generator[Judged, None, None]:
-    from agent.context import build_pair_critic
-    from agent.judge_row import judge_row
+@contextmanager
+def _judging(options: argparse.Namespace, profile: Profile) -> Iterator[Iterator[Judged]]:
+    """The rows, judged in worker processes: a file that crashes, hangs or fills the memory costs its row alone."""
+    from agent.judge_rows import judge_rows
     from ditto_models.assets import AssetError
+    from ditto_models.executors.isolated import IsolatedConfig, IsolatedExecutor
 
-    try:
-        critic = build_pair_critic(profile)
-    except AssetError as error:
-        raise CommandFailed(str(error)) from error
-
-    def judge(row: ListedPair) -> Judged:
-        return judge_row(row, critic, profile, with_sheet=options.html is not None)
-
-    return _in_order(judge, list_pairs(options.dataset), options.workers)
-
-
-def _in_order(
-    judge: Callable[[ListedPair], Judged], rows: Iterable[ListedPair], workers: int
-) -> Generator[Judged, None, None]:
-    """Judge on threads, a few rows ahead at most; NumPy, OpenCV and the networks free the interpreter."""
-    pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="judge")
-    waiting: deque[Future[Judged]] = deque()
-    try:
-        for row in rows:
-            waiting.append(pool.submit(judge, row))
-            if len(waiting) > workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    limits = IsolatedConfig(memory_gib=WORKER_GIB, stall_seconds=STALL_SECONDS)
+    rows = list_pairs(options.dataset)
+    with (
+        closing(IsolatedExecutor(options.workers, limits)) as executor,
+        closing(judge_rows(rows, executor, profile, options.workers, options.html is not None)) as judged,
+    ):
+        try:
+            yield judged
+        except AssetError as error:
+            raise CommandFailed(str(error)) from error
 
 
 @contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import av
 import cv2
 import numpy as np
 
 from agent.command import CommandError
+from agent.context import build_pair_critic
 from agent.judged import Judged, Sheet
 from agent.pair_files import read_pair
 from agent.pair_list import ListedPair
@@ -14,6 +17,7 @@ from agent.pair_verdict import verdict_of
 from agent.plain import plain
 from agent.profile import Profile
 from ditto_models.base import Frame, Frames
+from ditto_models.executors.isolated import progress
 from memory.sample import Verdict
 from tools.critic.of_pair import Pair, PairCritic
 
@@ -25,16 +29,33 @@ OF_THE_FILES = (CommandError, OSError, ValueError, ArithmeticError, IndexError, 
 """What odd files and odd pixels raise, here and in the libraries below; anything else is a fault of ours."""
 
 
+def judge_row_alone(row: ListedPair, profile_json: str, with_sheet: bool) -> Judged:
+    """As `judge_row`, in a worker process, which keeps its critic from row to row.
+
+    Raises:
+        AssetError: a bundled weight cannot be had.
+    """
+    profile, critic = _prepared(profile_json)
+    return judge_row(row, critic, profile, with_sheet)
+
+
+@lru_cache(maxsize=1)
+def _prepared(profile_json: str) -> tuple[Profile, PairCritic]:
+    profile = Profile.model_validate_json(profile_json)
+    return profile, build_pair_critic(profile)
+
+
 def judge_row(row: ListedPair, critic: PairCritic, profile: Profile, with_sheet: bool) -> Judged:
     """Read and judge one row."""
     if row.files is None:
-        return _unreadable(row, row.problem)
+        return unreadable(row, row.problem)
     try:
         pair = read_pair(row.files, profile.clips)
+        progress()
         verdict = verdict_of(pair, critic, profile.policy)
         return _judged(row, verdict, _sheet(pair) if with_sheet else None)
     except OF_THE_FILES as error:
-        return _unreadable(row, str(error) or type(error).__name__)
+        return unreadable(row, str(error) or type(error).__name__)
 
 
 def _judged(row: ListedPair, verdict: Verdict, sheet: Sheet | None) -> Judged:
@@ -50,7 +71,8 @@ def _judged(row: ListedPair, verdict: Verdict, sheet: Sheet | None) -> Judged:
     )
 
 
-def _unreadable(row: ListedPair, problem: str) -> Judged:
+def unreadable(row: ListedPair, problem: str) -> Judged:
+    """The outcome of a row that could not be judged."""
     told = " ".join(plain(problem).split())
     return Judged(
         id=row.id,

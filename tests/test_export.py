@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from agent.campaign import Limits
+from agent.export import LIBRARIES
 from agent.session import Session
 from ditto_models import video
 from memory.artifacts import ArtifactStore
@@ -231,6 +232,15 @@ def test_a_run_without_accepted_pairs_says_so(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "ledger.sqlite").touch()
     assert "has no accepted pair yet" in refusal(tmp_path / "run", tmp_path / "out")
+
+
+def test_a_library_that_is_not_installed_is_named_with_what_brings_it(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIBRARIES, "parquet", "no_such_library")
+    told = refusal(run, tmp_path / "out")
+    assert "needs the library 'no_such_library'" in told
+    assert "'.[export]'" in told
 
 
 @pytest.mark.parametrize("form", FORMATS)

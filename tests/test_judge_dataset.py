@@ -7,22 +7,27 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import cv2
 import pytest
 
 from agent.judge_row import judge_row
+from agent.judge_rows import judge_rows
 from agent.judged import Judged
 from agent.pair_list import MAX_LINE, ListedPair, list_pairs
 from agent.profile import load_profile
 from ditto_models import video
+from ditto_models.executors.base import Timed, WorkerLost
 from tests.commands import ROOT, call, line_of, problem_of, run_command
 from tests.fake_run import make_clips, run_fake
 from tests.report_page import check_page
 from tests.test_judge import AXES, FPS, FREE, GLOBAL, critic, moving, nightly
 
+P = ParamSpec("P")
+T = TypeVar("T")
 PROFILE = load_profile("embedded")
 
 
@@ -189,6 +194,29 @@ def test_a_list_from_anywhere_end_to_end(clips: Path, tmp_path: Path) -> None:
     assert lines == report["pairs"]
 
 
+class Crashing:
+    """An executor that loses every call whose row says so, and carries out the others at once."""
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Timed[T]:
+        if isinstance(args[0], ListedPair) and args[0].id == "poison":
+            raise WorkerLost("the decoder crashed (SIGSEGV)")
+        return Timed(value=function(*args, **kwargs), seconds=0.0)
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.slow
+def test_a_row_that_is_lost_with_its_worker_is_an_outcome(clips: Path) -> None:
+    rows = list_pairs(jsonl(clips, GOOD | {"id": "poison"}, GOOD | {"id": "good"}, GOOD | {"id": "poison"}))
+    found = list(judge_rows(rows, Crashing(), PROFILE, 2, False))
+    assert [(row.id, row.decision) for row in found] == [
+        ("poison", "unreadable"),
+        ("good", "accepted"),
+        ("poison", "unreadable"),
+    ]
+    assert found[0].reasons == ["the decoder crashed (SIGSEGV)"]
+
+
 @pytest.mark.slow
 def test_a_person_who_stops_it_gets_what_was_judged_until_then(clips: Path, tmp_path: Path) -> None:
     path = jsonl(clips, *[GOOD] * 2000)
@@ -202,11 +230,13 @@ def test_a_person_who_stops_it_gets_what_was_judged_until_then(clips: Path, tmp_
         "--html",
         str(tmp_path / "r.html"),
     ]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as running:
         assert running.stdout
         assert running.stderr
         first = running.stdout.readline() + running.stdout.readline()
-        running.send_signal(signal.SIGINT)
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does: the workers get it too
         report = json.loads(first + running.stdout.read())
         assert running.stderr.read() == ""
     assert running.returncode == 1
