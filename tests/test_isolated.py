@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +68,7 @@ if __name__ == "__main__":
     executor = IsolatedExecutor(1)
     print(asyncio.run(executor.run(poison.own_pid)).value, flush=True)
     sys.stdin.read()
+    executor.close()
 """
 
 
@@ -91,3 +93,20 @@ def alive(pid: int) -> bool:
         return False
     with open(f"/proc/{pid}/stat") as file:
         return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_an_interrupt_from_the_terminal_leaves_starting_workers_alone() -> None:
+    pipe = subprocess.PIPE
+    owner = subprocess.Popen([sys.executable, "-c", OWNER], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    for _ in range(100):
+        for worker in started_by(owner.pid):
+            os.kill(worker, signal.SIGINT)
+        time.sleep(0.02)
+    said, told = owner.communicate("", timeout=60)
+    assert said.strip().isdecimal()
+    assert "KeyboardInterrupt" not in told
+
+
+def started_by(pid: int) -> list[int]:
+    lists = [(task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return [int(child) for text in lists for child in text.split()]

@@ -7,8 +7,10 @@ import multiprocessing
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -57,7 +59,8 @@ class IsolatedExecutor:
         Raises:
             WorkerLost: the call crashed its worker, hung, or needed more memory than it may have.
         """
-        future: Future[Timed[T]] = self._pool.schedule(_timed, args=[function, args, kwargs])
+        with _interrupts_held():
+            future: Future[Timed[T]] = self._pool.schedule(_timed, args=[function, args, kwargs])
         try:
             return await asyncio.wrap_future(future)
         except ProcessExpired as error:
@@ -75,6 +78,20 @@ class IsolatedExecutor:
             return f"the decoder hung: no progress for {self.config.stall_seconds} s"
         name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
         return f"the decoder crashed ({name})"
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """The pool's threads begin with the first call, and what they begin inherits what they hold back.
+
+    A terminal sends Ctrl-C to every process; a worker that is still starting would answer it with a traceback.
+    """
+    resource_tracker.ensure_running()  # which would let interrupts through again where it is begun
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def progress() -> None:
