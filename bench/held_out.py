@@ -29,7 +29,7 @@ from ditto_models.embedded.flow_generator import FlowGenerator
 from ditto_models.embedded.generator import LutFlowGenerator
 
 LABELS_PATH = Path(__file__).with_name("held_out_labels.csv")
-MOST_LOOKS = 3
+MOST_LOOKS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     fetch(arguments.clips)
     maker, known = PairMaker(), labels() if LABELS_PATH.exists() else {}
-    rivals: list[VideoGenerator] = [LutFlowGenerator(), FlowGenerator()]
+    rivals: list[VideoGenerator] = [LutFlowGenerator(meter=maker.meter), FlowGenerator(meter=maker.meter)]
     outcomes: Counter[str] = Counter()
     for name in arguments.windows:
         file, start = WINDOWS[name]

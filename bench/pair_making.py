@@ -87,7 +87,7 @@ class PairMaker:
     def __init__(self) -> None:
         self.catalogue = Catalogue.load()
         self._masker, self._describer, self._editor = SubjectMasker(), ClipDescriber(), KeyFrameEditor()
-        self._critic, self._meter = MeasuredCritic(), FlowMeter()
+        self._critic, self.meter = MeasuredCritic(), FlowMeter()
 
     def clip(self, window: Window) -> Clip:
         """The window's pixels, masks and facts, through the codec as a run stores them."""
@@ -151,7 +151,7 @@ class PairMaker:
             expectation=self.catalogue.expectation(instruction),
             parameters=instruction.parameters,
             restyled=instruction.edit_type in STYLES,
-            meter=self._meter,
+            meter=self.meter,
         )
         return self._critic.judge_video(evidence)
 

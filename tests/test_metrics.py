@@ -6,9 +6,11 @@ from ditto_models.base import Frames
 from ditto_models.embedded.flow import measure_flow
 from ditto_models.metrics.appearance import MEASURES, changes
 from ditto_models.metrics.colour_follow import colour_follow
+from ditto_models.metrics.colour_patches import colour_patches
 from ditto_models.metrics.detail_follow import detail_miss, patchiness
 from ditto_models.metrics.flow_warp import steadiness
 from ditto_models.metrics.integrity import integrity
+from ditto_models.metrics.mask_stray import mask_stray
 from ditto_models.metrics.motion import motion_agreement
 from ditto_models.metrics.scope import scope_change
 from ditto_models.metrics.sharpness import sharpness
@@ -204,3 +206,42 @@ def test_a_part_without_brush_work_is_seen() -> None:
     assert even < 0.15
     assert lacking > 2 * even
     assert lacking > 0.3
+
+
+def test_strokes_missing_from_a_few_late_frames_are_not_averaged_away() -> None:
+    flat = np.stack([np.asarray(cv2.medianBlur(frame, 9), np.uint8) for frame in EDITED])
+    late = flat.copy()
+    late[11:, :, : SOURCE.shape[2] // 2] = EDITED[11:, :, : SOURCE.shape[2] // 2]
+    even, lacking = (patchiness(SOURCE, edited, SOURCE[6], edited[6]) for edited in (flat, late))
+    assert even < 0.15
+    assert lacking > 0.42
+
+
+def test_a_small_patch_that_kept_its_colour_counts_in_full() -> None:
+    torn = EDITED.copy()
+    torn[9:, 40:60, 90:110] = SOURCE[9:, 40:60, 90:110]
+    whole, patched, half = (
+        colour_patches(SOURCE, edited, SCENE.masks, SOURCE[6], EDITED[6], SCENE.masks[6])
+        for edited in (EDITED, torn, (torn.astype(float) * 0.5 + EDITED * 0.5).astype(np.uint8))
+    )
+    assert whole < 1
+    assert patched > 10
+    assert whole < half < patched
+
+
+def test_colours_that_the_key_frame_does_not_have_are_nobodys_fault() -> None:
+    source = SOURCE.copy()
+    source[10:, 20:50, 20:60] = (250, 10, 240)
+    edited = np.stack([darker_and_bluer(frame) for frame in source])
+    edited[10:, 20:50, 20:60] = (10, 250, 10)
+    assert colour_patches(source, edited, None, source[6], edited[6], None) < 1
+
+
+def test_a_mask_that_holds_what_moves_has_nothing_stray() -> None:
+    without_half = SCENE.masks.copy()
+    for index, mask in enumerate(without_half):
+        mask[: SOURCE.shape[1] // 2 + index] = 0
+    assert mask_stray(SOURCE, SCENE.masks) < 0.05
+    assert mask_stray(SOURCE, without_half) > 0.2
+    assert mask_stray(SOURCE, np.zeros_like(SCENE.masks)) == 0
+    assert mask_stray(SOURCE[:1], SCENE.masks[:1]) == 0

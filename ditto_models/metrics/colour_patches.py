@@ -12,9 +12,8 @@ from ditto_models.metrics.colour_follow import LEAST_PIXELS, ColourShift, colour
 TILES = (16, 9)
 """Columns and rows of places."""
 EVERY = 4
-WORST = 1 / 24
-"""Share of the places, and SLOW of the frames, that count: a torn patch is small and comes late."""
-WORST_FRAMES = 1 / 3
+WORST_PLACES, WORST_FRAMES = 1 / 72, 1 / 3
+"""Shares that count: a torn patch is small, as a squirrel in a meadow, and comes far from the key frame."""
 
 
 def colour_patches(
@@ -26,11 +25,11 @@ def colour_patches(
     the key frame does not have count nowhere. THWC uint8 RGB videos, HWC key frames, masks THW and HW.
     """
     key = colour_shift(key_source, key_edited, key_mask)
-    own = _worst(_misses(key, key), WORST)
+    own = _worst(_misses(key, key), WORST_PLACES)
     found = []
     for index in range(0, len(source), EVERY):
         shift = colour_shift(source[index], edited[index], None if masks is None else masks[index])
-        found.append(_worst(_misses(shift, key), WORST))
+        found.append(_worst(_misses(shift, key), WORST_PLACES))
     return max(0.0, _worst(np.array(found), WORST_FRAMES) - own)
 
 

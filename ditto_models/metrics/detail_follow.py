@@ -29,19 +29,19 @@ def detail_miss(source: Frames, edited: Frames, key_source: Frame, key_edited: F
 
 
 def patchiness(source: Frames, edited: Frames, key_source: Frame, key_edited: Frame) -> float:
-    """How far the quarter of the places that is worst lacks the key frame's treatment, mean of the frames.
+    """How far the worst quarter of the places lacks the key frame's treatment, in the worst third of the frames.
 
     As a share of what the key frame did to fine detail: 0 treated alike, about 1 untouched. Input as in `detail_miss`.
     """
     wanted = _gains(key_source, key_edited)
     pairs = zip(source[::EVERY], edited[::EVERY], strict=True)
     misses = [_most(np.abs(_gains(before, after) - wanted), 4) for before, after in pairs]
-    return float(np.mean(misses)) / (_most(np.abs(wanted), 2) + SEEN_GAIN)
+    return _most(np.array(misses, dtype=np.float32), 3) / (_most(np.abs(wanted), 2) + SEEN_GAIN)
 
 
 def _most(values: NDArray[np.float32], part: int) -> float:
     """Mean of the highest 1/part of the values."""
-    return float(np.sort(values, axis=None)[-(values.size // part) :].mean())
+    return float(np.sort(values, axis=None)[-max(1, values.size // part) :].mean())
 
 
 def _gains(source: Frame, edited: Frame) -> NDArray[np.float32]:

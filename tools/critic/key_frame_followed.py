@@ -18,8 +18,10 @@ NOT_SEEN = 2.0
 MEAN_MISS = Scale(good=0.0, border=0.4, bad=0.9)
 WORST_MISS = Scale(good=0.0, border=0.65, bad=1.0)
 PATCH_MISS = Scale(good=0.0, border=0.2, bad=0.5)
+"""Torn pairs start at 0.26, whole ones end at 0.14."""
 DETAIL_MISS = Scale(good=1.0, border=1.6, bad=2.5)
-PATCHINESS = Scale(good=0.1, border=0.4, bad=0.8)
+PATCHINESS = Scale(good=0.1, border=0.42, bad=0.8)
+"""Drawings that hold reach 0.37 on the sample clips; ink that comes only once a squirrel stands still, 0.53."""
 KEY_MISS = Scale(good=0.0, border=0.6, bad=1.0)
 
 
