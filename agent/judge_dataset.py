@@ -9,6 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -82,6 +83,10 @@ def _judging(options: argparse.Namespace, profile: Profile) -> Iterator[Iterator
             yield judged
         except AssetError as error:
             raise CommandFailed(str(error)) from error
+        except BrokenProcessPool as error:
+            raise CommandFailed(
+                "worker processes end before they work; free some memory, or try --workers 1"
+            ) from error
 
 
 @contextmanager
