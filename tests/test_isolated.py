@@ -41,6 +41,15 @@ def test_harm_is_one_clear_error_and_the_next_call_works(
     assert asyncio.run(executor.run(poison.own_pid)).value != os.getpid()
 
 
+def test_a_worker_killed_with_nothing_to_do_is_replaced() -> None:
+    executor = IsolatedExecutor(1)
+    try:
+        for _ in range(3):
+            os.kill(asyncio.run(executor.run(poison.own_pid)).value, signal.SIGKILL)
+    finally:
+        executor.close()
+
+
 def test_what_a_call_raises_is_raised_here(executor: IsolatedExecutor) -> None:
     with pytest.raises(video.VideoError, match="is no video"):
         asyncio.run(executor.run(poison.refuse))

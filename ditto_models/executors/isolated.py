@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import ParamSpec, TypeVar
@@ -21,6 +22,8 @@ from ditto_models.executors.base import Timed, WorkerLost
 P = ParamSpec("P")
 T = TypeVar("T")
 
+POOLS = 3
+"""In which a call may fail to begin, before it is given up."""
 _stall_seconds = 0
 """Of this process, where it is a worker: how long a step may take."""
 
@@ -45,13 +48,8 @@ class IsolatedExecutor:
 
     def __init__(self, workers: int, config: IsolatedConfig | None = None) -> None:
         self.config = config or IsolatedConfig()
-        # Spawned and not forked: a fork of a process with threads may deadlock.
-        self._pool = ProcessPool(
-            max_workers=workers,
-            initializer=_set_limits,
-            initargs=(round(self.config.memory_gib * 2**30), self.config.stall_seconds),
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._workers = workers
+        self._pool = self._new_pool()
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Timed[T]:
         """Call `function` in a worker; what it raises is raised here.
@@ -59,25 +57,66 @@ class IsolatedExecutor:
         Raises:
             WorkerLost: the call crashed its worker, hung, or needed more memory than it may have.
         """
-        with _interrupts_held():
-            future: Future[Timed[T]] = self._pool.schedule(_timed, args=[function, args, kwargs])
-        try:
-            return await asyncio.wrap_future(future)
-        except ProcessExpired as error:
-            raise WorkerLost(self._why_lost(error.exitcode)) from error
-        except MemoryError as error:
-            raise WorkerLost(f"it needs more than {self.config.memory_gib:g} GiB of memory") from error
+        for _ in range(POOLS):
+            pool = self._pool
+            try:
+                return await asyncio.wrap_future(_scheduled(pool, function, args, kwargs))
+            except ProcessExpired as error:
+                raise WorkerLost(self._why_lost(error.exitcode)) from error
+            except MemoryError as error:
+                raise WorkerLost(f"it needs more than {self.config.memory_gib:g} GiB of memory") from error
+            except BrokenProcessPool:
+                self._replace(pool)
+            except asyncio.CancelledError:
+                if pool is self._pool or _is_cancelled():
+                    raise
+                # Another call found the pool given up, and ended it with this one in it.
+        raise WorkerLost(f"its decoder was killed {POOLS} times before it began; the machine may be out of memory")
 
     def close(self) -> None:
         """Drop what is under way and end the workers."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join()
+        _end(self._pool)
+
+    def _new_pool(self) -> ProcessPool:
+        # Spawned and not forked: a fork of a process with threads may deadlock.
+        return ProcessPool(
+            max_workers=self._workers,
+            initializer=_set_limits,
+            initargs=(round(self.config.memory_gib * 2**30), self.config.stall_seconds),
+            context=multiprocessing.get_context("spawn"),
+        )
+
+    def _replace(self, broken: ProcessPool) -> None:
+        """Pebble gives a pool up when a worker is killed with nothing to do; what it had not begun may begin anew."""
+        if self._pool is broken:
+            self._pool = self._new_pool()
+            _end(broken)
 
     def _why_lost(self, exit_code: int) -> str:
         if exit_code == -signal.SIGALRM:
             return f"the decoder hung: no progress for {self.config.stall_seconds} s"
         name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
         return f"the decoder crashed ({name})"
+
+
+def _scheduled(pool: ProcessPool, function: Callable[..., T], args: object, kwargs: object) -> Future[Timed[T]]:
+    with _interrupts_held():
+        try:
+            future: Future[Timed[T]] = pool.schedule(_timed, args=[function, args, kwargs])
+        except RuntimeError as error:  # this is how a pool that was given up says so
+            raise BrokenProcessPool(str(error)) from error
+    return future
+
+
+def _is_cancelled() -> bool:
+    """Whether it is the caller that is cancelled, and not what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
 
 
 @contextmanager
