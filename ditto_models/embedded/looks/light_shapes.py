@@ -14,7 +14,7 @@ def side_light(picture: Picture) -> Frame:
     lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
     level = picture.strength * (lit - 0.66)
     # What is bright already has no room for more light.
-    gain = np.where(level > 0, 0.75 * (1 - 0.7 * ramp(lightness, 78, 100)), 1.15)
+    gain = np.where(level > 0, 0.7 * (1 - 0.7 * ramp(lightness, 78, 100)), 0.85)
     return from_lab(np.asarray(lightness * (1 + gain * level), np.float32), redness, warmth + 9 * level)
 
 

@@ -51,20 +51,6 @@ def light_subject(picture: Picture) -> Frame:
     return from_lab(np.asarray(raised, np.float32), redness + 0.5 * red * lit, warmth + 0.5 * yellow * lit)
 
 
-def side_light_subject(picture: Picture) -> Frame:
-    """A lamp beside the subject: parameters["from"], -1 from the left, 1 from the right."""
-    lightness, redness, warmth = (picture.lab[..., channel] for channel in range(3))
-    width = picture.mask.shape[1]
-    columns = np.broadcast_to(np.arange(width, dtype=np.float32), picture.mask.shape)
-    # A clip without a subject is never offered this; the small number keeps the division sound.
-    centre = float(np.average(columns, weights=picture.mask + 1e-9))
-    spread = float(np.sqrt(np.average((columns - centre) ** 2, weights=picture.mask + 1e-9))) + 1.0
-    lit = ramp(np.asarray(picture.number("from") * (columns - centre) / spread, np.float32), -1.3, 1.3)
-    level = picture.strength * picture.mask * (lit - 0.42)
-    part = np.clip(lightness / 100, 0, 1)
-    return from_lab(np.asarray(100 * part ** (1 - 1.5 * level), np.float32), redness, warmth + 10 * level)
-
-
 def behind(look: Look) -> Look:
     """A look for the whole picture, done to everything but the subject."""
 

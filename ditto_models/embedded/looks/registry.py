@@ -62,7 +62,6 @@ LOOKS: MappingProxyType[str, Look] = MappingProxyType(
         "darken_background": regions.darken_background,
         "brighten_subject": regions.brighten_subject,
         "light_subject": regions.light_subject,
-        "side_light_subject": regions.side_light_subject,
         "dim_around": around.dim_around,
         "wash_around": around.wash_around,
         "bright_around": around.bright_around,
