@@ -16,10 +16,10 @@ from pathlib import Path
 from memory import tail
 from memory.artifacts import sync_folder
 from memory.group_commit import WRITE_ERRORS, LedgerError
-from memory.tail import Tail, TailError
+from memory.tail import Position, Tail, TailError
 
 CHECKED_WHOLE_BYTES = 256 << 20
-"""A larger ledger is checked whole only after an error: that takes a second for each 200 MB."""
+"""A larger ledger is checked whole only after an error: that takes about a second for each 100 MB."""
 LEAST_TAIL_BYTES = 16 << 20
 """A snapshot is due once the tail is as large as the ledger, and at least so large."""
 PERIOD_SECONDS = 10.0
@@ -120,16 +120,24 @@ class Backup:
         """
         part = self._folder / "snapshot.part"
         _unlink(part)
-        with closing(connect(self.ledger)) as source:
-            self.tail.rotate(source)
-            with closing(sqlite3.connect(part)) as copy:
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")
-                check(copy)
-                reached = tail.position_of(copy)
-        assert reached is not None  # rotate() wrote it
+        try:
+            reached = self._copy_to(part)
+        except BaseException:
+            _unlink(part)  # on a full disk, half a copy would be in the way
+            raise
         _put(part, self._snapshot)
         self.tail.drop_before(reached.generation)
+
+    def _copy_to(self, part: Path) -> Position:
+        with closing(connect(self.ledger)) as source, closing(sqlite3.connect(part)) as copy:
+            self.tail.rotate(source)
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            check(copy)
+            reached = tail.position_of(copy)
+        if reached is None:
+            raise TailError("the copy does not say how far it has come")
+        return reached
 
     def is_due(self) -> bool:
         """Whether the tail has grown so long that a snapshot is worth its writing."""

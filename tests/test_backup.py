@@ -15,7 +15,7 @@ from memory.group_commit import LedgerError
 from memory.ledger import SCHEMA, Ledger
 from memory.sample import Clip
 from memory.source_table import Fate, Found, NewClip, Source
-from memory.tail import Position, TailError
+from memory.tail import Position, Tail, TailError
 from tests.damaged_ledger import DAMAGES, content, overwrite_the_middle, owner_opens, write_some
 
 
@@ -218,6 +218,33 @@ def test_a_long_tail_gives_way_to_a_snapshot(tmp_path: Path, monkeypatch: pytest
     overwrite_the_middle(path)
     assert owner_opens(path)[0] is not None
     assert content(path) == whole
+
+
+def test_a_snapshot_that_is_cut_off_anywhere_leaves_a_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, steps = tmp_path / "ledger.sqlite", ("rotate", "check", "sync_folder", "drop_before")
+
+    class Cut(BaseException):
+        """What a kill would be."""
+
+    def cut(*given: object) -> None:
+        raise Cut
+
+    owner_opens(path)
+    for number, step in enumerate(steps):
+        with closing(Ledger(path)) as ledger:
+            asyncio.run(write_some(ledger, range(10 * number + 1, 10 * number + 4)))
+        with monkeypatch.context() as patched:
+            patched.setattr(Tail if step in ("rotate", "drop_before") else backup, step, cut)
+            with pytest.raises(Cut):
+                Backup(path, SCHEMA).take()
+        with closing(Ledger(path)) as ledger:
+            asyncio.run(write_some(ledger, range(10 * number + 4, 10 * number + 6)))
+        whole = content(path)
+        path.unlink()
+        assert owner_opens(path)[0] is not None
+        assert content(path) == whole
+    Backup(path, SCHEMA).take()
+    assert len(list(tmp_path.glob("backup/tail-*"))) == 1
 
 
 def test_tails_that_do_not_follow_on_each_other_are_not_replayed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,15 @@ TARGET = 10
 
 
 def start(run: Path, clips: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.fake_worker", str(run), str(clips), str(TARGET)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fake_worker",
+        str(run),
+        str(clips),
+        str(TARGET),
+        "retention.rejected=thinned",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"
@@ -60,6 +69,23 @@ def kill_and_resume(tmp_path: Path, kills: int, rng: random.Random) -> None:
     for found in events.values():
         assert max(Counter((event.tool, event.attempt) for event in found).values()) == 1
     check_dataset(run, accepted)
+    check_artifacts(run)
+
+
+def check_artifacts(run: Path) -> None:
+    """Rejected samples have their contact sheets alone, and nothing that another needs went with the rest."""
+    stored = {f"{path.parent.name}{path.name}" for path in (run / "artifacts").glob("??/*")}
+    with closing(Ledger(run / "ledger.sqlite")) as ledger:
+        samples = [row.sample for row in ledger.rows()]
+        needed = {one for sample in samples if sample.decision == "accepted" for one in ledger.artifacts(sample.id)}
+        given_up = [sample for sample in samples if sample.decision == "rejected"]
+        sheets = {sample.sheet for sample in given_up}
+        rest = {one for sample in given_up for one in ledger.artifacts(sample.id)} - sheets - needed
+    assert {sample.artifacts for sample in given_up} == {"thinned"}
+    assert stored >= needed | sheets
+    assert not stored & rest
+    assert rest
+    assert len(list((run / "backup").glob("tail-*"))) <= 2
 
 
 def check_dataset(run: Path, accepted: set[str]) -> None:

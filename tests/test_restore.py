@@ -152,12 +152,20 @@ def test_an_unreadable_fold_makes_the_next_owner_look_at_the_whole_of_a_large_le
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-def test_kills_and_damage_in_turn_lose_and_double_nothing(tmp_path: Path, seed: int) -> None:
-    rng, run, clips = random.Random(seed), tmp_path / "run", make_clips(tmp_path / "clips", count=4)
+def test_kills_and_damage_in_turn_lose_and_double_nothing(tmp_path: Path) -> None:
+    kill_and_damage(tmp_path, 3, random.Random(1))
+
+
+@pytest.mark.soak
+def test_many_kills_and_damages_lose_and_double_nothing(tmp_path: Path) -> None:
+    kill_and_damage(tmp_path, 20, random.Random())
+
+
+def kill_and_damage(tmp_path: Path, rounds: int, rng: random.Random) -> None:
+    run, clips = tmp_path / "run", make_clips(tmp_path / "clips", count=4)
     known: dict[str, list[Event]] = {}
     command = [sys.executable, "-m", "tests.fake_worker", str(run), str(clips), "8"]
-    for _ in range(4):
+    for _ in range(rounds):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         process.stdout.readline()
