@@ -27,6 +27,7 @@ from agent.state import Call, SampleState, apply
 from agent.state_block import state_block
 from ditto_models.video import DISK_ERRORS
 from memory.group_commit import LedgerError
+from memory.instructions import MemoryDamaged
 from memory.ledger import Ledger
 from memory.sample import Event, Sample, Stage
 from tools.result import NoClipLeft, PoisonInput, ToolError, ToolResult
@@ -205,8 +206,8 @@ def _event(
 
 
 def is_of_sample(error: Exception) -> bool:
-    """Whether an error ends one sample only; errors of the disk, the ledger and its listeners are the run's."""
-    if isinstance(error, LedgerError | RunError | NoClipLeft):
+    """Whether an error ends one sample only; those of disk, ledger, memory, listeners are the run's."""
+    if isinstance(error, LedgerError | MemoryDamaged | RunError | NoClipLeft):
         return False
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
     from chromadb.api.types import Where
+
+
+T = TypeVar("T")
 
 
 class Embedder(Protocol):
@@ -82,17 +85,17 @@ class InstructionMemory:
 
         Raises:
             DuplicateInstruction: another sample holds an equal or nearly equal instruction.
+            MemoryDamaged: Chroma cannot read or write its files.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._reserve, sample_id, instruction)
+        return await self._run(lambda: self._reserve(sample_id, instruction))
 
     async def nearest(self, edit_type: str, text: str, count: int) -> list[Neighbour]:
         """The nearest earlier instructions of an edit type, nearest first."""
-        run = asyncio.get_running_loop().run_in_executor
-        return await run(self._thread, lambda: self._nearest(edit_type, self._embed([text])[0], count, ""))
+        return await self._run(lambda: self._nearest(edit_type, self._embed([text])[0], count, ""))
 
     async def release(self, sample_id: str) -> None:
         """Forget a sample's instruction, if it has one."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._forget, sample_id)
+        await self._run(lambda: self._forget(sample_id))
 
     def hold(self, sample_id: str, instruction: Instruction | None) -> None:
         """Make the memory hold this for the sample whatever else it holds, or nothing; for what a person decided."""
@@ -102,7 +105,7 @@ class InstructionMemory:
             if instruction:
                 self._add(sample_id, instruction, self._embed([instruction.text])[0])
 
-        self._thread.submit(change).result()
+        self._thread.submit(self._chroma, change).result()
 
     def reconcile(self, held: Mapping[str, Instruction]) -> None:
         """Make the memory hold just these instructions, by sample id: what the ledger says after a kill.
@@ -110,15 +113,7 @@ class InstructionMemory:
         Raises:
             MemoryDamaged: Chroma cannot read its files.
         """
-        from chromadb.errors import ChromaError
-
-        try:
-            self._thread.submit(self._reconcile, held).result()
-        except ChromaError as error:
-            raise MemoryDamaged(
-                f"instruction memory {str(self._folder)!r} cannot be read ({error}); "
-                "delete that folder: it is rebuilt from the ledger"
-            ) from error
+        self._thread.submit(self._chroma, lambda: self._reconcile(held)).result()
 
     def close(self) -> None:
         """Wait for what is under way, then let go of Chroma's files."""
@@ -126,7 +121,22 @@ class InstructionMemory:
         if "_client" in self.__dict__:
             cast("Client", self._client).close()
 
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._chroma, work)
+
     # inside: the memory's own thread
+
+    def _chroma(self, work: Callable[[], T]) -> T:
+        """Do it; what Chroma cannot do, on a full disk for one, is no sample's fault."""
+        from chromadb.errors import ChromaError
+
+        try:
+            return work()
+        except ChromaError as error:
+            raise MemoryDamaged(
+                f"instruction memory {str(self._folder)!r} cannot be read or written ({error}); is the disk full? "
+                "If not, delete that folder: it is rebuilt from the ledger"
+            ) from error
 
     @cached_property
     def _client(self) -> ClientAPI:
