@@ -61,8 +61,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Window and look, with the look's parameters."""
-        return " ".join([self.clip.name, self.instruction.look, *map(str, self.instruction.parameters.values())])
+        """Window and look."""
+        return f"{self.clip.name} {self.instruction.look}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,6 +158,18 @@ def test_a_wing_that_the_mask_left_out_fails_the_scope() -> None:
     assert "outside its mask" in CRITIC.judge_video(flapping).scores["scope_confined"].reason
 
 
+def test_a_mask_that_took_in_a_wall_fails_the_scope() -> None:
+    source, masks = SOURCE.copy(), MASKS.copy()
+    source[:, 110:130, 5:25] = (30, 60, 220)
+    walled = replace(LOCAL_EDIT, source=source, masks=masks)
+    assert "another colour" not in CRITIC.judge_video(walled).scores["scope_confined"].reason
+    masks[:, 110:130, 5:25] = 1
+    edited = np.rint(source + masks[..., None] * (source[..., ::-1].astype(np.float32) - source)).astype(np.uint8)
+    caught = replace(LOCAL_EDIT, source=source, edited=edited, key_edited=edited[KEY], masks=masks)
+    assert "scope_confined" in failed(caught)
+    assert "another colour" in CRITIC.judge_video(caught).scores["scope_confined"].reason
+
+
 def test_what_is_unsafe_fails_safety() -> None:
     assert failed(replace(GLOBAL_EDIT, unsafe_probability=0.95)) == {"safety"}
     assert failed(replace(GLOBAL_EDIT, unsafe_probability=0.4)) == set()

@@ -10,6 +10,7 @@ from ditto_models.metrics.colour_patches import colour_patches
 from ditto_models.metrics.detail_follow import detail_miss, patchiness
 from ditto_models.metrics.flow_warp import steadiness
 from ditto_models.metrics.integrity import integrity
+from ditto_models.metrics.mask_catch import mask_catch
 from ditto_models.metrics.mask_stray import mask_stray
 from ditto_models.metrics.motion import motion_agreement
 from ditto_models.metrics.scope import scope_change
@@ -245,3 +246,13 @@ def test_a_mask_that_holds_what_moves_has_nothing_stray() -> None:
     assert mask_stray(SOURCE, without_half) > 0.2
     assert mask_stray(SOURCE, np.zeros_like(SCENE.masks)) == 0
     assert mask_stray(SOURCE[:1], SCENE.masks[:1]) == 0
+
+
+def test_a_mask_that_took_in_what_stands_beside_the_subject_is_told() -> None:
+    source, wide = SOURCE.copy(), SCENE.masks.copy()
+    source[:, 70:88, 5:25] = (30, 60, 220)
+    wide[:, 70:88, 5:25] = 1
+    assert mask_catch(source, SCENE.masks) < 0.01
+    assert mask_catch(source, wide) > 0.1
+    resting = np.repeat(source[:1], len(source), axis=0)
+    assert mask_catch(resting, wide) == 0, "of a subject that rests nothing can be told"

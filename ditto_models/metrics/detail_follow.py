@@ -14,6 +14,7 @@ UNSEEN_LEVELS = 0.5
 """Fine detail that no one sees, in grey levels, added to both sides of a ratio."""
 TILES = (8, 5)
 """Columns and rows of places compared with the key frame's."""
+WORST_THIRD = 3
 SEEN_GAIN = 0.3
 """Change of fine detail, as a logarithm, added below the line, so that a faint one is not judged by noise."""
 
@@ -28,15 +29,19 @@ def detail_miss(source: Frames, edited: Frames, key_source: Frame, key_edited: F
     return float(np.exp(np.mean([abs(_gain(before, after) - wanted) for before, after in pairs])))
 
 
-def patchiness(source: Frames, edited: Frames, key_source: Frame, key_edited: Frame) -> float:
-    """How far the worst quarter of the places lacks the key frame's treatment, in the worst third of the frames.
+def patchiness(
+    source: Frames, edited: Frames, key_source: Frame, key_edited: Frame, frames_part: int = WORST_THIRD
+) -> float:
+    """How far the worst quarter of the places lacks the key frame's treatment, in the worst 1/frames_part of frames.
 
+    An edit of colour alone changes contrast more where there is more of it, and what moves takes that along: of such
+    an edit only the mean of all frames is fair, `frames_part` 1.
     As a share of what the key frame did to fine detail: 0 treated alike, about 1 untouched. Input as in `detail_miss`.
     """
     wanted = _gains(key_source, key_edited)
     pairs = zip(source[::EVERY], edited[::EVERY], strict=True)
     misses = [_most(np.abs(_gains(before, after) - wanted), 4) for before, after in pairs]
-    return _most(np.array(misses, dtype=np.float32), 3) / (_most(np.abs(wanted), 2) + SEEN_GAIN)
+    return _most(np.array(misses, dtype=np.float32), frames_part) / (_most(np.abs(wanted), 2) + SEEN_GAIN)
 
 
 def _most(values: NDArray[np.float32], part: int) -> float:

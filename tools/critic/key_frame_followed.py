@@ -8,7 +8,7 @@ import numpy as np
 from ditto_models.base import Frame
 from ditto_models.metrics.colour_follow import colour_follow
 from ditto_models.metrics.colour_patches import colour_patches
-from ditto_models.metrics.detail_follow import detail_miss, patchiness
+from ditto_models.metrics.detail_follow import WORST_THIRD, detail_miss, patchiness
 from memory.sample import Score
 from tools.critic.evidence import Evidence
 from tools.critic.grade import Graded, Scale, weakest
@@ -20,8 +20,9 @@ WORST_MISS = Scale(good=0.0, border=0.65, bad=1.0)
 PATCH_MISS = Scale(good=0.0, border=0.2, bad=0.5)
 """Torn pairs start at 0.26, whole ones end at 0.14."""
 DETAIL_MISS = Scale(good=1.0, border=1.6, bad=2.5)
-PATCHINESS = Scale(good=0.1, border=0.42, bad=0.8)
-"""Drawings that hold reach 0.37 on the sample clips; ink that comes only once a squirrel stands still, 0.53."""
+PATCHINESS = Scale(good=0.1, border=0.4, bad=0.8)
+LATE_STROKES = Scale(good=0.1, border=0.42, bad=0.8)
+"""Of a style edit, in the worst frames: drawings that hold reach 0.37 on the sample clips, late ink 0.53."""
 KEY_MISS = Scale(good=0.0, border=0.6, bad=1.0)
 
 
@@ -41,7 +42,8 @@ def key_frame_followed(evidence: Evidence) -> Score:
     key_miss = _levels(evidence.edited[index], key_edited) / (_levels(key_source, key_edited) + NOT_SEEN)
     mean_miss, worst_miss = colour.mean_miss / below, colour.worst_miss / below
     detail = detail_miss(evidence.source, evidence.edited, key_source, key_edited)
-    patches = patchiness(evidence.source, evidence.edited, key_source, key_edited)
+    patches_scale, part = (LATE_STROKES, WORST_THIRD) if evidence.restyled else (PATCHINESS, 1)
+    patches = patchiness(evidence.source, evidence.edited, key_source, key_edited, part)
     graded = [
         Graded(
             value=MEAN_MISS.grade(mean_miss), reason=f"colours miss the key frame's by {mean_miss:.0%} of its change"
@@ -56,7 +58,7 @@ def key_frame_followed(evidence: Evidence) -> Score:
             value=DETAIL_MISS.grade(detail), reason=f"fine detail is off the key frame's by a factor of {detail:.1f}"
         ),
         Graded(
-            value=PATCHINESS.grade(patches),
+            value=patches_scale.grade(patches),
             reason=f"parts of the picture lack {patches:.0%} of what the key frame did to fine detail",
         ),
     ]
