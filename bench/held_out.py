@@ -21,15 +21,16 @@ from pathlib import Path
 
 import cv2
 
-from bench.generators import LOOKS, file_name, sheet
+from bench.generators import file_name, sheet
 from bench.pair_making import Made, PairMaker, Window
 from ditto_models.assets import cache_folder
 from ditto_models.base import VideoGenerator
 from ditto_models.embedded.flow_generator import FlowGenerator
 from ditto_models.embedded.generator import LutFlowGenerator
 
+Labels = Mapping[tuple[str, str], tuple[str, str]]
+"""By case and generator: "good" or "bad", and why."""
 LABELS_PATH = Path(__file__).with_name("held_out_labels.csv")
-MOST_LOOKS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +128,19 @@ def _take(package: Path, source: Source, path: Path) -> None:
     path.write_bytes(data)
 
 
-def labels() -> dict[tuple[str, str], tuple[str, str]]:
-    """By case and generator: "good" or "bad", and why."""
+def labels() -> Labels:
+    """Those of the file."""
     with LABELS_PATH.open(newline="") as file:
         return {(row["case"], row["generator"]): (row["label"], row["why"]) for row in csv.DictReader(file)}
 
 
-def said(pair: Made, known: Mapping[tuple[str, str], tuple[str, str]], generator: str) -> tuple[str, str]:
+def labelled_looks(known: Labels, window: str) -> list[str]:
+    """The looks of a window that were labelled, whether or not the catalogue would still offer them."""
+    cases = dict.fromkeys(case for case, _ in known)
+    return [case.removeprefix(f"{window} ") for case in cases if case.startswith(f"{window} ")]
+
+
+def said(pair: Made, known: Labels, generator: str) -> tuple[str, str]:
     """The outcome of one pair ("good accepted", ...), and a line about it."""
     label, why = known.get((pair.case.name, generator), ("unlabelled", ""))
     verdict = "rejected" if pair.failed else "accepted"
@@ -151,13 +158,13 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     fetch(arguments.clips)
-    maker, known = PairMaker(), labels() if LABELS_PATH.exists() else {}
+    maker, known = PairMaker(), labels()
     rivals: list[VideoGenerator] = [LutFlowGenerator(meter=maker.meter), FlowGenerator(meter=maker.meter)]
     outcomes: Counter[str] = Counter()
     for name in arguments.windows:
         file, start = WINDOWS[name]
         clip = maker.clip(Window(name=name, path=arguments.clips / file, start_frame=start))
-        for case in maker.cases(clip, LOOKS, MOST_LOOKS):
+        for case in [maker.case(clip, look) for look in labelled_looks(known, name)]:
             pairs = {rival.name: maker.made(case, rival) for rival in rivals}
             for generator, pair in pairs.items():
                 outcome, line = said(pair, known, generator)

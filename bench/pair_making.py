@@ -100,21 +100,22 @@ class PairMaker:
         facts = dict(self._describer.describe(source, masks).facts)
         return Clip(name=window.name, source=source, masks=masks, facts=facts, fps=known.fps)
 
-    def cases(self, clip: Clip, looks: Sequence[str], most: int, every_look: bool = False) -> Iterator[Case]:
-        """At most `most` cases: of `looks`, in order, those that the catalogue offers for the clip (or every one)
-        and whose key frame passes.
+    def cases(self, clip: Clip, looks: Sequence[str], most: int) -> Iterator[Case]:
+        """At most `most` cases: of `looks`, in order, those that the catalogue offers for the clip and whose key frame
+        passes.
         """
         found = 0
         for look in looks:
-            if found == most or not (every_look or self.catalogue.looks[look].suits(clip.facts)):
+            if found == most or not self.catalogue.looks[look].suits(clip.facts):
                 continue
-            case = self.case(clip, next(self.catalogue.looks[look].instructions(look)))
-            if every_look or not self._key_frame_failed(case):
+            case = self.case(clip, look)
+            if not self._key_frame_failed(case):
                 found += 1
                 yield case
 
-    def case(self, clip: Clip, instruction: Instruction) -> Case:
-        """An instruction's middle frame edited."""
+    def case(self, clip: Clip, look: str) -> Case:
+        """The middle frame edited by the first instruction of a look."""
+        instruction = next(self.catalogue.looks[look].instructions(look))
         index = len(clip.source) // 2
         request = _request(instruction, STRENGTH)
         edited = self._editor.edit(clip.source[index], clip.masks[index], request)
