@@ -256,3 +256,11 @@ def test_a_mask_that_took_in_what_stands_beside_the_subject_is_told() -> None:
     assert mask_catch(source, wide) > 0.1
     resting = np.repeat(source[:1], len(source), axis=0)
     assert mask_catch(resting, wide) == 0, "of a subject that rests nothing can be told"
+
+
+def test_a_grade_that_bends_within_a_colour_is_no_tear() -> None:
+    dark = np.linspace(2, 40, 160).astype(np.uint8)
+    source = np.repeat(np.repeat(dark[None, None, :, None], 96, axis=1), 3, axis=3).repeat(13, axis=0)
+    source[9:, :, 40:] = 3
+    steep = np.clip((source.astype(float) / 40) ** 2 * 160, 0, 255).astype(np.uint8)
+    assert colour_patches(source, steep, None, source[6], steep[6], None) < 3

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ditto_models.base import Frame, Frames, Mask, Masks
+from ditto_models.embedded.flow import Pixels
 from ditto_models.metrics.appearance import lab
 
 WIDTH_PIXELS = 160
@@ -66,21 +67,24 @@ def colour_follow(
 
 def colour_shift(source: Frame, edited: Frame, mask: Mask | None) -> ColourShift:
     """What became of each colour of HWC uint8 RGB, on the subject and off it where there is a mask."""
-    height, width = source.shape[:2]
-    size = (WIDTH_PIXELS, max(8, round(height * WIDTH_PIXELS / width)))
-    before, after = (
-        np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), dtype=np.uint8) for frame in (source, edited)
-    )
+    before, after = reduced(source), reduced(edited)
     red, green, blue = (channel.astype(np.int64) * CELLS // 256 for channel in cv2.split(before))
     cell = (red * CELLS + green) * CELLS + blue
     if mask is not None:
-        cell += CELLS**3 * (cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0.5)
+        cell += CELLS**3 * (reduced(mask) > 0.5)
     number = 2 * CELLS**3
     count = np.bincount(cell.ravel(), minlength=number).astype(np.float64)
     moved = lab(after) - lab(before)
     sums = [np.bincount(cell.ravel(), moved[..., c].ravel(), number) for c in range(3)]
     mean = np.stack(sums, axis=1) / np.maximum(count, 1)[:, None]
     return ColourShift(cell_HW=cell, moved_HWC=moved, mean=mean, count=count)
+
+
+def reduced(picture: Pixels) -> Pixels:
+    """A frame or a mask at the size at which colours are compared."""
+    height, width = picture.shape[:2]
+    size = (WIDTH_PIXELS, max(8, round(height * WIDTH_PIXELS / width)))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=picture.dtype)
 
 
 def _size(shift: NDArray[np.float64]) -> NDArray[np.float64]:
