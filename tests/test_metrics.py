@@ -259,8 +259,8 @@ def test_a_mask_that_took_in_what_stands_beside_the_subject_is_told() -> None:
 
 
 def test_a_grade_that_bends_within_a_colour_is_no_tear() -> None:
-    dark = np.linspace(2, 40, 160).astype(np.uint8)
-    source = np.repeat(np.repeat(dark[None, None, :, None], 96, axis=1), 3, axis=3).repeat(13, axis=0)
-    source[9:, :, 40:] = 3
+    grain = np.random.default_rng(5).integers(2, 41, (96, 160, 1), dtype=np.uint8)
+    source = np.repeat(np.repeat(grain, 3, axis=2)[None], 13, axis=0)
+    source[8:, :, 80:] = 8
     steep = np.clip((source.astype(float) / 40) ** 2 * 160, 0, 255).astype(np.uint8)
     assert colour_patches(source, steep, None, source[6], steep[6], None) < 3
