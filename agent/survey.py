@@ -82,6 +82,10 @@ def survey(path: str, profile_json: str) -> Survey:
         return Survey(rejected=f"unreadable: {error}")
     except _Truncated as error:
         return Survey(rejected=str(error))
+    except Exception as error:  # damaged files make decoders and what follows them fail in ways nobody foresees
+        if isinstance(error, MemoryError):
+            raise  # the executor knows the limit
+        return Survey(rejected=plain(f"unreadable: looking at it failed ({type(error).__name__}: {error})"))
     if not windows:
         return Survey(rejected=f"too short: no shot reaches {config.frames} frames")
     full = len(windows) == config.max_per_source
@@ -158,7 +162,10 @@ def _seen(path: str, clip: Clip, config: IngestConfig, models: SourceModels) -> 
     places = [round(share * (clip.frames - 1)) for share in LOOKS]
     wanted = {*places, *(_elsewhere(place, clip.frames) for place in places)}
     progress()
-    window = glimpse(path, (clip.start_seconds, clip.end_seconds), wanted, (clip.width, clip.height))
+    try:
+        window = glimpse(path, (clip.start_seconds, clip.end_seconds), wanted, (clip.width, clip.height))
+    except video.VideoError as error:
+        return Window(clip=clip, dropped=f"unreadable: {error}")
     progress()
     if window.frames != clip.frames:
         return Window(clip=clip, dropped=f"unreadable: {window.frames} of {clip.frames} frames come out of a seek")

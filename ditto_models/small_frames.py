@@ -14,7 +14,8 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from ditto_models.base import Frame
-from ditto_models.video import between, fill, opened, rate_of, rgb
+from ditto_models.container import VideoError, between, opened, rate_of, unreadable
+from ditto_models.video import fill, rgb
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -34,12 +35,16 @@ def walk(path: Path | str, width: int) -> Iterator[SmallFrame]:
     What a damaged file can no longer decode is left out; it ends where nothing more comes.
 
     Raises:
-        VideoError: the file is not a readable video.
+        VideoError: the file is not a readable video, or its frames change size.
     """
     with opened(path) as (container, stream):
         fps = rate_of(stream, path)
+        sizes: set[tuple[int, int, int]] = set()
         origin_seconds: float | None = None
         for number, frame in enumerate(_decodable(container, stream)):
+            sizes.add((frame.width, frame.height, frame.rotation))
+            if len(sizes) > 1:
+                raise VideoError(unreadable(path, "its frames change size"))
             shown = frame.time if frame.time is not None else number / fps
             origin_seconds = shown if origin_seconds is None else origin_seconds
             yield SmallFrame(seconds=shown - origin_seconds, bgr=_small(frame, width))

@@ -7,8 +7,6 @@ is written is tagged BT.709, so that a source and its edit never differ by a col
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -17,15 +15,14 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 from av.video.stream import VideoStream
 
 from ditto_models.base import Frame, Frames
+from ditto_models.container import VideoError as VideoError
+from ditto_models.container import between, opened, rate_of, unreadable
 
-# A seek may land after the wanted frame where the index is coarse (MPEG-2 streams); starting earlier avoids it.
-SEEK_MARGIN_SECONDS = 1.0
 # Untagged files follow the convention of players: BT.601 for standard definition, BT.709 above.
 STANDARD_DEFINITION_HEIGHT = 576
 DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG})
@@ -33,10 +30,6 @@ DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, err
 UNTAGGED = 2
 # The faster defaults of swscale darken every round trip by more than one level.
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-
-
-class VideoError(ValueError):
-    """A video cannot be read or written; the message says what, what was expected and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +64,7 @@ def probe(path: Path | str) -> Probe:
         fps = rate_of(stream, path)
         first = next(container.decode(stream), None)
         if first is None:
-            raise VideoError(_unreadable(path, "it holds no frame"))
+            raise VideoError(unreadable(path, "it holds no frame"))
         sideways = first.rotation % 180 != 0
         width, height = (first.height, first.width) if sideways else (first.width, first.height)
         frames = stream.frames or _count_packets(path)
@@ -169,65 +162,9 @@ def fill(frame: Frame, width: int, height: int) -> Frame:
     return np.asarray(cv2.resize(cropped, (width, height), interpolation=kind), dtype=np.uint8)
 
 
-@contextmanager
-def opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A file and its first video stream.
-
-    Raises:
-        VideoError: the file is not a readable video.
-    """
-    try:
-        if not Path(path).is_file():  # a pipe would wait for ever, a folder is no video
-            raise VideoError(f"{str(path)!r} is not a file; expected a video")
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise VideoError(_unreadable(path, "it holds no video stream"))
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            yield container, stream
-    except (av.FFmpegError, OSError) as error:
-        raise VideoError(_unreadable(path, error.strerror or str(error))) from error
-
-
-def _unreadable(path: Path | str, why: str) -> str:
-    return f"cannot read {str(path)!r} as a video: {why}; expected a whole file that ffmpeg can decode, replace it"
-
-
-def rate_of(stream: VideoStream, path: Path | str) -> float:
-    """Frames a second, on average.
-
-    Raises:
-        VideoError: the file names none.
-    """
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate:
-        raise VideoError(_unreadable(path, "it names no frame rate"))
-    return float(rate)
-
-
 def _count_packets(path: Path | str) -> int:
     with opened(path) as (container, stream):
         return sum(1 for packet in container.demux(stream) if packet.size)
-
-
-def between(
-    container: InputContainer, stream: VideoStream, start_seconds: float, end_seconds: float, fps: float
-) -> Iterator[VideoFrame]:
-    """Frames shown from start up to end, in seconds from the first; a rounding error never moves the window."""
-    origin_seconds = float((stream.start_time or 0) * (stream.time_base or 0))
-    half_frame = 0.5 / fps
-    if start_seconds > SEEK_MARGIN_SECONDS:
-        target = origin_seconds + start_seconds - SEEK_MARGIN_SECONDS
-        container.seek(int(target * av.time_base))
-    position = origin_seconds
-    for frame in container.decode(stream):
-        position = frame.time if frame.time is not None else position + 1 / fps
-        shown_seconds = position - origin_seconds
-        if shown_seconds >= end_seconds - half_frame:
-            return
-        # Frames of a variable rate may lie closer than the usual half: the one before must not slip in.
-        if shown_seconds >= start_seconds - half_frame / 2:
-            yield frame
 
 
 def rgb(frame: VideoFrame) -> Frame:
@@ -262,9 +199,9 @@ def _tag(stream: VideoStream) -> None:
 
 def _stacked(frames: list[Frame], path: Path | str) -> Frames:
     if not frames:
-        raise VideoError(_unreadable(path, "it holds no frame"))
+        raise VideoError(unreadable(path, "it holds no frame"))
     if len({frame.shape for frame in frames}) > 1:
-        raise VideoError(_unreadable(path, "its frames change size"))
+        raise VideoError(unreadable(path, "its frames change size"))
     return np.stack(frames)
 
 
