@@ -42,8 +42,6 @@ class Sources:
         self._seed = seed
         self._say = say
         self._looks = FingerprintIndex()
-        for uri, seen in ledger.sources.looks():
-            self._looks.add(uri, seen)
 
     def find(self, folder: Path, besides: Path) -> None:
         """Take up every video of the folder and of those in it, less what lies in `besides`, the run.
@@ -54,6 +52,8 @@ class Sources:
         closed: list[OSError] = []
         self._ledger.sources.find(self._found(path, folder) for path in _videos(folder, besides, closed))
         self._ledger.sources.find(self._unreadable(error) for error in closed)
+        for uri, seen in self._ledger.sources.looks():
+            self._looks.add(uri, seen)
 
     async def take_in(self) -> list[ClipUse] | None:
         """Look at the next files; returns their clips, or None where no file is left.

@@ -26,6 +26,8 @@ CREATE TABLE IF NOT EXISTS dropped (
     PRIMARY KEY (uri, start_seconds));
 """
 NOT_LOOKED_AT = "not looked at yet"
+_AS_LOOKED_AT = "(SELECT outcome FROM sources WHERE sources.uri = clips.uri) IS NOT 'found'"
+"""Of a clip: its file has not changed since it was looked at, or is gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +162,7 @@ class SourceTable:
 
         Clips of a file that has changed cannot, until it was looked at again.
         """
-        named = "(SELECT outcome FROM sources WHERE sources.uri = clips.uri) IS NOT 'found'"
+        named = _AS_LOOKED_AT
         if numbers is not None:
             named = f"clips.number IN ({', '.join(map(str, map(int, numbers)))})"
         query = (
@@ -172,13 +174,14 @@ class SourceTable:
             yield ClipUse(number=number, uri=uri, uses=uses, unreadable=bool(unreadable))
 
     def looks(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Of every clip: its source, and its hashes."""
-        for uri, seen in self._rows("SELECT uri, seen FROM clips WHERE seen != '' ORDER BY number", ()):
+        """Of every clip: its source, and its hashes. What a file held before it changed is not among them."""
+        query = f"SELECT uri, seen FROM clips WHERE seen != '' AND {_AS_LOOKED_AT} ORDER BY number"
+        for uri, seen in self._rows(query, ()):
             yield uri, tuple(int(number, 16) for number in seen.split())
 
     def uri_of_content(self, sha256: str) -> str | None:
-        """The source that has clips of this content (sha256 of the whole file), if any."""
-        rows = self._rows("SELECT uri FROM clips WHERE sha256 = ? LIMIT 1", (sha256,))
+        """The source that has clips of this content (sha256 of the whole file), if any; none that has changed."""
+        rows = self._rows(f"SELECT uri FROM clips WHERE sha256 = ? AND {_AS_LOOKED_AT} LIMIT 1", (sha256,))
         return str(rows[0][0]) if rows else None
 
 

@@ -150,6 +150,25 @@ def test_a_moved_file_keeps_its_clips_and_is_no_duplicate(folder: Path, ledger: 
     assert {Path(clip.uri).name for clip in ledger.sources.clips()} == {"b.mp4"}
 
 
+@pytest.mark.parametrize("profile", [PROFILE, DEDUPE])
+def test_files_that_change_names_and_places_keep_their_clips(folder: Path, ledger: Ledger, profile: Profile) -> None:
+    one, other = write_shots(folder / "a.mp4", 12, seed=1), write_shots(folder / "b.mp4", 12, seed=2)
+    take_all(folder, ledger, profile)
+    before = sorted(clip_ids(ledger))
+    one.rename(folder / "x")
+    other.rename(one)
+    (folder / "x").rename(other)
+    take_all(folder, ledger, profile)
+    assert fates(ledger) == {"a.mp4": "pending", "b.mp4": "pending"}, "each is no copy of what the other was"
+    assert sorted(clip_ids(ledger)) == before
+    for number in range(2 * BLOCK):  # so many that they are not all looked at together
+        one.rename(folder / f"old {number}.mp4")
+        write_shots(one, 12, seed=10 + number)
+        take_all(folder, ledger, profile)
+    assert set(fates(ledger).values()) == {"pending"}
+    assert len(clip_ids(ledger)) == 2 + 2 * BLOCK
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, ledger: Ledger) -> None:
     sources = Sources(ledger, InProcessExecutor(1), PROFILE, 0, lambda line: None)
     with pytest.raises(CommandError, match="nowhere"):
