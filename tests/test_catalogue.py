@@ -1,4 +1,5 @@
 import itertools
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -64,6 +65,45 @@ def test_each_instruction_is_found_again_by_its_words(catalogue: Catalogue) -> N
         assert catalogue.expectation(found) is not None
 
 
+WRITING_FAULTS = {
+    "a before a vowel": r"\ba (?!(one|uni|use|eu))[aeiou]",
+    "an before a consonant": r"\ban (?!hour)[^aeiou]",
+    "two spaces, or one at an end": r"  |^ | $",
+    "no full stop": r"[^.!?]$",
+    "a small letter first": r"^[^A-Z]",
+    "a word twice": r"\b(\w+) \1\b",
+    "a space before a comma or stop": r" [,.;!?]",
+    "a brace left open": r"[{}]",
+}
+
+
+@pytest.mark.parametrize("fault", WRITING_FAULTS)
+def test_every_instruction_is_written_without_slips(catalogue: Catalogue, fault: str) -> None:
+    texts = [each.text for look, entry in catalogue.looks.items() for each in entry.instructions(look)]
+    flags = re.NOFLAG if fault == "a small letter first" else re.IGNORECASE
+    assert [text for text in texts if re.search(WRITING_FAULTS[fault], text, flags)] == []
+
+
+def test_no_instruction_names_what_nobody_looked_for(catalogue: Catalogue) -> None:
+    """The describer knows greenery, a main subject and light; a sky, a floor or a person it does not."""
+    unknown = re.compile(r"\b(sky(?! blue)|skies|ground|floor|people|person|man|woman|whoever|building|house|road)\b")
+    texts = [each.text for look, entry in catalogue.looks.items() for each in entry.instructions(look)]
+    assert [text for text in texts if unknown.search(text.lower())] == []
+
+
+def test_light_with_a_place_is_not_asked_where_much_moves(catalogue: Catalogue) -> None:
+    """A man who walks past takes it along: what he uncovers stays as it was."""
+    lively = set(every(catalogue, DAY | {"motion": 2.1}).values())
+    assert not lively & {"two_lights", "vignette", "pool_of_light", "side_light"}
+    assert {"two_lights", "vignette"} <= set(every(catalogue, DAY).values())
+
+
+def test_two_inks_are_not_asked_of_a_dim_flat_clip(catalogue: Catalogue) -> None:
+    dim = DAY | {"lightness": 34, "contrast": 14, "highlights": 0, "colourfulness": 7}
+    assert not {"duotone", "heat_map"} & set(every(catalogue, dim).values())
+    assert {"duotone", "heat_map"} <= set(every(catalogue, DAY).values())
+
+
 def test_every_look_of_the_catalogue_exists(catalogue: Catalogue) -> None:
     assert set(catalogue.looks) == set(LOOKS)
 
@@ -103,7 +143,7 @@ def test_a_setting_is_offered_where_it_suits_and_judged_by_its_own_measure(catal
     assert "Fade the edges of the picture to white." in dark
     assert "Add a dark vignette around the edges." not in dark
     light = catalogue.match("Powder the plants with snow but keep some green visible.")
-    deep = catalogue.match("Bury everything that grows under deep snow.")
+    deep = catalogue.match("Hide the green of everything that grows under snow.")
     assert light is not None
     assert deep is not None
     assert catalogue.expectation(light) != catalogue.expectation(deep)

@@ -7,14 +7,13 @@ import numpy as np
 
 from ditto_models.base import Frame
 from ditto_models.embedded.looks.painting import reach, sketched
-from ditto_models.embedded.looks.picture import Picture, Plane, blend, from_lab, lab_of_frame, ramp
+from ditto_models.embedded.looks.picture import Picture, blend, from_lab, lab_of_frame, ramp
 
 
 def drawing(picture: Picture) -> Frame:
-    """Drawn in parameters["pen"] on parameters["paper"], each "#rrggbb"; where the pen is the lighter, it is chalk:
-    lines stay lines, and light places are chalked in."""
+    """Drawn in parameters["pen"] on parameters["paper"], the lighter of the two, each "#rrggbb"."""
     pen, paper = picture.colour("pen"), picture.colour("paper")
-    marked = chalked(picture) if pen[0] > paper[0] else np.asarray(1 - sketched(picture) / 96, np.float32)
+    marked = np.asarray(1 - sketched(picture) / 96, np.float32)
     planes = [sheet + (mark - sheet) * marked for sheet, mark in zip(paper, pen, strict=True)]
     return blend(picture.frame, from_lab(*planes), reach(picture))
 
@@ -28,11 +27,3 @@ def ink_wash(picture: Picture) -> Frame:
     inked = wash * (0.45 + 0.55 * lines)
     zero = np.zeros_like(lightness)
     return blend(picture.frame, from_lab(np.asarray(inked, np.float32), zero, zero + 5), reach(picture))
-
-
-def chalked(picture: Picture) -> Plane:
-    """How much chalk lies at each pixel, 0..1: lines at edges, and a little on what is bright."""
-    grey = np.asarray(cv2.bilateralFilter(picture.lab[..., 0], 7, 16, 4) / 100, np.float32)
-    around = cv2.GaussianBlur(grey, (0, 0), 3.5)
-    lines = np.clip(np.abs(grey - around) / (around + 0.12) * 3.2 - 0.06, 0, 1)
-    return np.asarray(np.clip(lines + 0.32 * ramp(grey, 0.35, 0.95), 0, 1), np.float32)
