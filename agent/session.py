@@ -205,7 +205,7 @@ def _tools(
         return judge(critique, policy.thresholds)
 
     return {
-        "sample_clip": sample_clip(session.clips, media.artifacts, decoder, made_by),
+        "sample_clip": sample_clip(session.clips, session.sources.are_as_looked_at, media.artifacts, decoder, made_by),
         "describe_clip": describe_clip(models.describer, models.masker, media, executor),
         "write_instruction": write_instruction(
             propose_from(catalogue, book.others, book.beside, models.embedder.embed), stores.memory, "catalogue"

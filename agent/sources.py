@@ -18,10 +18,11 @@ from pathlib import Path
 from agent.command import CommandError
 from agent.plain import plain
 from agent.profile import Profile
-from agent.survey import Survey, Window, survey
+from agent.survey import Survey, Window, stamp_of, survey
 from ditto_models.embedded.fingerprint import FingerprintIndex
 from ditto_models.executors.base import Executor, WorkerLost
 from memory.ledger import Ledger
+from memory.sample import Clip
 from memory.source_table import ClipUse, Dropped, Fate, Found, NewClip, Source
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".ogv"})
@@ -42,6 +43,7 @@ class Sources:
         self._seed = seed
         self._say = say
         self._looks = FingerprintIndex()
+        self._told: set[str] = set()
 
     def find(self, folder: Path, besides: Path) -> None:
         """Take up every video of the folder and of those in it, less what lies in `besides`, the run.
@@ -71,8 +73,22 @@ class Sources:
         random.Random(f"{self._seed} {uris[0]}").shuffle(clips)
         numbers = await asyncio.to_thread(self._ledger.sources.settle, fates, clips)
         for fate in fates:
-            self._say(plain(f"{Path(fate.source.uri).name}: {_told(fate)}").replace("\n", "\\n"))
+            self._say(f"{_name(fate.source.uri)}: {_told(fate)}".replace("\n", "\\n"))
         return list(self._ledger.sources.uses(numbers))
+
+    def are_as_looked_at(self, clip: Clip) -> bool:
+        """Whether a clip's file is still what was looked at; of each that is not, that is told once.
+
+        A folder that is not mounted for a while must not spoil its clips for good.
+        """
+        stamp = stamp_of(clip.uri)
+        if stamp and stamp == self._ledger.sources.stamp(clip.uri):
+            return True
+        if clip.uri not in self._told:
+            self._told.add(clip.uri)
+            what = "has changed since it was looked at" if stamp else "is gone"
+            self._say(f"{_name(clip.uri)}: it {what}; the next session looks again, this one goes on without its clips")
+        return False
 
     def _unreadable(self, error: OSError) -> Found:
         reason = f"unreadable: the folder cannot be opened ({error.strerror})"
@@ -89,13 +105,13 @@ class Sources:
         elif uri != real:
             rejected = "unreadable: its name is not text; rename it"
         place = int.from_bytes(hashlib.sha256(f"{self._seed} {uri}".encode()).digest()[:7])
-        return Found(uri=uri, place=place, stamp=_stamp(real), rejected=rejected)
+        return Found(uri=uri, place=place, stamp=stamp_of(real), rejected=rejected)
 
     async def _survey(self, uri: str) -> Survey:
         try:
             return (await self._decoder.run(survey, uri, self._profile_json)).value
         except WorkerLost as error:
-            return Survey(rejected=f"unreadable: {error}; replace the file")
+            return Survey(rejected=f"unreadable: {error}; replace the file", stamp=stamp_of(uri))
 
     def _fate(self, uri: str, found: Survey, contents: dict[str, str]) -> Fate:
         """What becomes of a file; `contents` are those of the files before it that the ledger does not have yet."""
@@ -106,7 +122,7 @@ class Sources:
         other = other if other != uri else self._ledger.sources.uri_of_content(content) or uri
         if other != uri and Path(other).is_file():
             reason = f"duplicate: same content as {other}"
-            return Fate(source=Source(uri=uri, outcome="rejected", reason=reason))
+            return Fate(source=Source(uri=uri, outcome="rejected", reason=reason), stamp=found.stamp)
         if "near_duplicate" in self._config.checks:
             # A file that was moved here is like its clips of old.
             alike = [self._alike(window, besides=other) for window in clips]
@@ -117,6 +133,7 @@ class Sources:
         reason = "; ".join(part for part in (found.rejected, found.note, _summary(dropped, bool(clips))) if part)
         return Fate(
             source=Source(uri=uri, outcome="pending" if clips else "rejected", reason=reason),
+            stamp=found.stamp,
             clips=tuple(NewClip(clip=window.clip, seen=window.seen) for window in clips),
             dropped=tuple(dropped),
         )
@@ -144,13 +161,8 @@ def _videos(folder: Path, besides: Path, closed: list[OSError]) -> Iterator[Path
                 yield Path(parent, name)
 
 
-def _stamp(path: str) -> str:
-    """What differs once a file has changed: its size in bytes and time of change; empty where it cannot be asked."""
-    try:
-        known = os.stat(path)
-    except OSError:
-        return ""
-    return f"{known.st_size} {known.st_mtime_ns}"
+def _name(uri: str) -> str:
+    return plain(Path(uri).name).replace("\n", "\\n")
 
 
 def _dropped(window: Window, reason: str = "") -> Dropped:

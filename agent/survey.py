@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -59,6 +59,8 @@ class Survey:
     """The reason; empty where there are windows."""
     windows: tuple[Window, ...] = ()
     note: str = ""
+    stamp: str = ""
+    """Of the file when the look began (`stamp_of`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,23 @@ class _Shot:
 def survey(path: str, profile_json: str) -> Survey:
     """Look at a file by the rules of a profile. Everything that may be wrong with it is in what is returned."""
     profile, models = _prepared(profile_json)
-    config = profile.clips
+    stamp = stamp_of(path)
+    found = _survey(path, profile.clips, models)
+    if stamp_of(path) != stamp:
+        found = Survey(rejected="changing: it was written to while it was looked at; the next session looks again")
+    return replace(found, stamp=stamp)
+
+
+def stamp_of(path: str) -> str:
+    """What differs once a file has changed: its size in bytes and time of change; empty where it cannot be asked."""
+    try:
+        known = os.stat(path)
+    except OSError:
+        return ""
+    return f"{known.st_size} {known.st_mtime_ns}"
+
+
+def _survey(path: str, config: IngestConfig, models: SourceModels) -> Survey:
     try:
         known = video.probe(path)
         if problem := size_problem(known.width, known.height, config):

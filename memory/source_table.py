@@ -73,6 +73,8 @@ class Fate:
     """What became of a source that was looked at."""
 
     source: Source
+    stamp: str
+    """Of the file as it was looked at."""
     clips: tuple[NewClip, ...] = ()
     dropped: tuple[Dropped, ...] = ()
 
@@ -179,6 +181,11 @@ class SourceTable:
         for uri, seen in self._rows(query, ()):
             yield uri, tuple(int(number, 16) for number in seen.split())
 
+    def stamp(self, uri: str) -> str | None:
+        """What shows that a source has changed, as of when it was looked at; None of one that is unknown."""
+        rows = self._rows("SELECT stamp FROM sources WHERE uri = ?", (uri,))
+        return str(rows[0][0]) if rows else None
+
     def uri_of_content(self, sha256: str) -> str | None:
         """The source that has clips of this content (sha256 of the whole file), if any; none that has changed."""
         rows = self._rows(f"SELECT uri FROM clips WHERE sha256 = ? AND {_AS_LOOKED_AT} LIMIT 1", (sha256,))
@@ -188,8 +195,8 @@ class SourceTable:
 def _settle(connection: Recording, fate: Fate) -> None:
     uri = fate.source.uri
     connection.execute(
-        "UPDATE sources SET outcome = ?, reason = ?, at = ? WHERE uri = ?",
-        (fate.source.outcome, fate.source.reason, now(), uri),
+        "UPDATE sources SET outcome = ?, reason = ?, stamp = ?, at = ? WHERE uri = ?",
+        (fate.source.outcome, fate.source.reason, fate.stamp, now(), uri),
     )
     connection.execute("DELETE FROM dropped WHERE uri = ?", (uri,))
     connection.executemany(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -103,6 +104,13 @@ def make_clips(folder: Path, count: int = 2, frames: int = 12) -> Path:
             picture[index, 12:32, left : left + 16] = (250, 60 + 40 * number, 20)
         video.write(folder / f"clip{number}.mp4", picture, 25.0)
     return folder
+
+
+def spoil_clip(path: Path) -> None:
+    """Make a file unreadable in such a way that it seems unchanged, as a worn disk does."""
+    known = path.stat()
+    path.write_bytes(bytes(known.st_size))
+    os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
 
 
 def run_fake(

@@ -73,7 +73,9 @@ def write_anything(ledger: Ledger, rng: random.Random, number: int) -> None:
                 height=48,
             )
             ledger.sources.find([Found(uri=odd, place=number, stamp=str(number))])
-            made = Fate(source=Source(uri=odd, outcome="pending", reason=odd), clips=(NewClip(clip=clip, seen=(7,)),))
+            made = Fate(
+                source=Source(uri=odd, outcome="pending", reason=odd), stamp=odd, clips=(NewClip(clip=clip, seen=(7,)),)
+            )
             ledger.sources.settle([made], made.clips)
         case 2:
             ledger.add_command({"kind": odd, "number": number})

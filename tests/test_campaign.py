@@ -23,7 +23,7 @@ from memory.instructions import InstructionMemory
 from memory.ledger import Ledger
 from memory.sample import Event, Sample
 from tests import fakes
-from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake
+from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake, spoil_clip
 from tests.fakes import Answer, FakeEditor, ScriptedPlanner, random_arguments, tool_call
 
 
@@ -163,7 +163,7 @@ def test_a_tool_that_breaks_fails_its_sample_and_not_the_run(tmp_path: Path, cli
 def test_a_clip_that_turns_unreadable_quarantines_its_sample(tmp_path: Path, clips: Path) -> None:
     def spoil(session: Session) -> None:
         asyncio.run(session.take_in())
-        (clips / "clip0.mp4").write_bytes(b"no longer a video")
+        spoil_clip(clips / "clip0.mp4")
 
     limits = Limits(target=20, max_candidates=4)
     _, decided = run_fake(tmp_path / "run", clips, target=20, limits=limits, prepare=spoil)

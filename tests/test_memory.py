@@ -97,8 +97,12 @@ def test_sources_and_clips_are_kept_once(tmp_path: Path) -> None:
         table.find(found)
         assert table.to_look_at(5) == (["v", "u"] if table.uri_of_content(clip.sha256) is None else [])
         made = [
-            Fate(source=Source(uri="u", outcome="pending", reason=""), clips=(NewClip(clip=clip, seen=(1, 2)),)),
-            Fate(source=Source(uri="v", outcome="rejected", reason="too short")),
+            Fate(
+                source=Source(uri="u", outcome="pending", reason=""),
+                stamp="1",
+                clips=(NewClip(clip=clip, seen=(1, 2)),),
+            ),
+            Fate(source=Source(uri="v", outcome="rejected", reason="too short"), stamp="1"),
         ]
         [number] = table.settle(made, made[0].clips)
     assert list(table.clips()) == [table.clip(number)] == [clip]

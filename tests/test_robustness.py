@@ -24,7 +24,7 @@ from memory.dataset import read_metadata
 from memory.instructions import DuplicateInstruction, MemoryDamaged
 from memory.ledger import Ledger
 from memory.sample import Description, Event, Instruction, Sample
-from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake
+from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake, spoil_clip
 from tests.fakes import ScriptedPlanner, tool_call
 
 
@@ -161,7 +161,7 @@ def test_words_in_brackets_are_words(tmp_path: Path, clips: Path, capsys: pytest
 def test_a_poisonous_clip_is_drawn_once_in_all_sessions(tmp_path: Path, clips: Path) -> None:
     def spoil(session: Session) -> None:
         asyncio.run(session.take_in())
-        (clips / "clip0.mp4").write_bytes(b"no longer a video")
+        spoil_clip(clips / "clip0.mp4")
 
     quarantined = []
     for target in (2, 3, 4):

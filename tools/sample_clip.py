@@ -16,9 +16,16 @@ from tools.result import PoisonInput, ToolResult
 
 
 def sample_clip(
-    table: ClipTable, artifacts: ArtifactStore, decoder: Executor, provenance: Callable[[], Provenance]
+    table: ClipTable,
+    is_there: Callable[[Clip], bool],
+    artifacts: ArtifactStore,
+    decoder: Executor,
+    provenance: Callable[[], Provenance],
 ) -> BaseTool:
-    """The tool over a clip table; it also records what is about to make the sample."""
+    """The tool over a clip table; it also records what is about to make the sample.
+
+    `is_there`: whether a clip's file is still the one it was cut from; a clip that is not is passed over.
+    """
 
     async def stored(clip: Clip) -> str:
         try:
@@ -30,10 +37,15 @@ def sample_clip(
             raise PoisonInput(message, {"clip": clip.model_dump(mode="json")}) from error
         return references[0]
 
+    def drawn_clip() -> Clip:
+        while not is_there(clip := table.draw()):
+            table.retire(clip.clip_id)
+        return clip
+
     @tool
     async def sample_clip(sample: Annotated[Sample, InjectedToolArg]) -> ToolResult:
         """Take the next source clip: the one that was used least."""
-        clip = table.draw()
+        clip = drawn_clip()
         drawn = clip.model_copy(update={"video": await stored(clip)})
         note = f"{clip.frames} frames of {clip.width}x{clip.height} from {clip.start_seconds:.2f} s of {clip.uri}"
         return ToolResult(changes={"clip": drawn, "provenance": provenance()}, note=note)
