@@ -18,7 +18,7 @@ NOT_SEEN = 2.0
 MEAN_MISS = Scale(good=0.0, border=0.4, bad=0.9)
 WORST_MISS = Scale(good=0.0, border=0.65, bad=1.0)
 PATCH_MISS = Scale(good=0.0, border=0.2, bad=0.5)
-"""Of 20 pairs looked at, whole ones end at 0.03 and torn ones begin at 0.21; one in between has faint rims."""
+"""Of about 15 pairs looked at, whole ones end at 0.03 and torn ones begin at 0.21; one in between has faint rims."""
 DETAIL_MISS = Scale(good=1.0, border=1.6, bad=2.5)
 PATCHINESS = Scale(good=0.1, border=0.4, bad=0.8)
 LATE_STROKES = Scale(good=0.1, border=0.42, bad=0.8)
