@@ -36,7 +36,7 @@ def run_ingest(options: argparse.Namespace) -> int:
     console = Console(stderr=options.json)
     try:
         profile = load_profile(options.profile, options.overrides)
-        clips = clips_folder(options.clips)
+        clips = clips_folder(options.clips, options.out)
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
         build_source_models(profile)  # here, not in the decoder's process: what is missing is one line before we begin
         with ExitStack() as stack:
@@ -98,6 +98,6 @@ def _report(console: Console, ledger: Ledger, seconds: float, options: argparse.
     console.print(table)
     for line in (
         f"fates     python -m agent.inspect {options.out}",
-        f"samples   python -m agent.run --out {options.out}",
+        "samples   python -m agent.run --target N, and the same arguments",
     ):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -48,7 +48,7 @@ def run_job(options: argparse.Namespace) -> int:
 
     try:
         profile = load_profile(options.profile, options.overrides)
-        clips = clips_folder(options.clips)
+        clips = clips_folder(options.clips, options.out)
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
         # A profile that cannot be built must leave no config behind that the mended command would be held against.
         models = build_models(profile)

@@ -23,16 +23,22 @@ class RunConfig(BaseModel):
     profile: Profile
 
 
-def clips_folder(given: Path | None) -> Path:
+def clips_folder(given: Path | None, run: Path) -> Path:
     """The folder of videos that was given, or that of the sample clips.
 
     Raises:
-        CommandError: it is no folder.
+        CommandError: it is no folder, or the run's own videos lie in it.
         AssetError: the sample clips cannot be had.
     """
     folder = given or assets.sample_clips()
     if not folder.is_dir():
         raise CommandError(f"--clips {str(folder)!r} is not a folder; give one that holds videos")
+    real, out = folder.resolve(), run.resolve()
+    if real == out or any(real.is_relative_to(out / part) for part in ("artifacts", "dataset")):
+        raise CommandError(
+            f"--out {str(run)!r} holds --clips {str(folder)!r}: what the run makes would be taken for clips; "
+            "give another --out"
+        )
     return folder
 
 

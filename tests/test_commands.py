@@ -68,6 +68,15 @@ def test_an_unknown_profile_and_a_run_that_is_a_file_are_one_line(tmp_path: Path
     assert "'nonsense' not found" in line_of(problem_of("agent.run", *both, "--profile", "nonsense"))
 
 
+@pytest.mark.parametrize("part", ["", "artifacts", "dataset/shard-00000"])
+def test_a_run_is_not_made_of_its_own_videos(tmp_path: Path, part: str) -> None:
+    clips = make_clips(tmp_path / "run" / part, count=1)
+    for command, target in (("agent.run", ("--target", 1)), ("agent.ingest", ())):
+        error = line_of(problem_of(command, *target, "--clips", clips, "--out", tmp_path / "run"))
+        assert "would be taken for clips" in error
+    assert not (tmp_path / "run" / "config.yaml").exists()
+
+
 def test_clips_that_are_used_up_are_exit_code_3_then_a_changed_seed_is_refused(tmp_path: Path) -> None:
     clips = make_clips(tmp_path / "clips", count=2)
     (clips / "words.mp4").write_text("words")
