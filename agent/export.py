@@ -137,10 +137,10 @@ def _check_library(form: str) -> None:
 
 def _print(shards: Sequence[Shard], torn: int, options: argparse.Namespace) -> None:
     for shard in shards:
-        print(f"{shard.file}  {len(shard.pairs)} pairs, {shard.num_bytes / 1e6:.1f} MB")
+        print(f"{shard.file}  {_pairs(len(shard.pairs))}, {shard.num_bytes / 1e6:.1f} MB")
     if torn:
         print("a pair whose metadata was being written is not exported")
-    print(f"{sum(len(shard.pairs) for shard in shards)} pairs in {options.out}; load them with:")
+    print(f"{_pairs(sum(len(shard.pairs) for shard in shards))} in {options.out}; load with:")
     if options.format == "parquet":
         print(f'  datasets.load_dataset("parquet", data_dir="{options.out}")')
         return
@@ -148,6 +148,10 @@ def _print(shards: Sequence[Shard], torn: int, options: argparse.Namespace) -> N
         last = sum(shard.split == split for shard in shards) - 1
         urls = f"{options.out}/{split}-{{000000..{last:06d}}}.tar"
         print(f'  webdataset.WebDataset("{urls}", shardshuffle=False)')
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"
 
 
 def _positive(text: str) -> int:

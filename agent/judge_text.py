@@ -17,7 +17,8 @@ STYLES = {"accepted": "green", "rejected": "red", "unscored": "magenta", "unread
 def print_tally(console: Console, tally: Tally, num_rows: int, stopped: bool) -> None:
     """The report as text."""
     counts = [Text(f"{count} {outcome}", style=STYLES[outcome]) for outcome, count in tally.counts.items()]
-    console.print(Text(f"{tally.num_judged} pairs: ", style="bold") + Text(", ").join(counts))
+    pairs = "1 pair: " if tally.num_judged == 1 else f"{tally.num_judged} pairs: "
+    console.print(Text(pairs, style="bold") + Text(", ").join(counts))
     if stopped:
         console.print(Text(f"stopped: {num_rows - tally.num_judged} of {num_rows} were not judged", style="bold red"))
     if tally.counts["unscored"]:

@@ -5,10 +5,13 @@ A row that cannot be used is a row with a problem, never an end of the list.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -27,6 +30,8 @@ COLUMNS = {
 }
 """What a column or key may be called, in any case. DiffSynth's reference image is not among them: it has no place."""
 REQUIRED = ("source", "edited", "instruction")
+SEPARATORS = ",;\t"
+"""What spreadsheets put between columns; the line of headers tells which."""
 MAX_LINE = 1_000_000
 """Characters: a longer line is no row of words and paths, and should not fill the memory."""
 MAX_WORDS = 2_000
@@ -71,7 +76,9 @@ def list_pairs(path: Path) -> Iterator[ListedPair]:
 
 def _rows_of_csv(path: Path) -> Iterator[ListedPair]:
     with _opened(path) as file:
-        rows = csv.reader(_lines(file))
+        lines = _lines(file)
+        headers = next(lines, "")
+        rows = csv.reader(chain([headers], lines), delimiter=_separator(headers))
         try:
             header = [name.strip().lower() for name in next(rows, [])]
         except csv.Error as error:
@@ -94,6 +101,16 @@ def _rows_of_csv(path: Path) -> Iterator[ListedPair]:
                 yield _listed(dict(zip(header, row, strict=False)), number, path.parent)
 
 
+def _separator(headers: str) -> str:
+    """The separator by which most of the needed columns are found."""
+
+    def num_found(separator: str) -> int:
+        names = {name.strip(' "\r\n').lower() for name in headers.split(separator)}
+        return sum(bool(names & set(COLUMNS[column])) for column in REQUIRED)
+
+    return max(SEPARATORS, key=num_found)
+
+
 def _rows_of_jsonl(path: Path, written_now: bool = False) -> Iterator[ListedPair]:
     with _opened(path) as file:
         for number, line in enumerate(_lines(file), 1):
@@ -110,7 +127,12 @@ def _rows_of_jsonl(path: Path, written_now: bool = False) -> Iterator[ListedPair
 
 
 def _opened(path: Path) -> TextIO:
-    try:  # bytes that are no text come back as the same bytes where they name a file
+    try:
+        with path.open("rb") as file:
+            wide = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        if wide:
+            return path.open(encoding="utf-16", errors="replace", newline="")
+        # Bytes that are no text come back as the same bytes where they name a file.
         return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as error:
         raise CommandError(f"--dataset {str(path)!r} cannot be read: {error}") from error
@@ -172,8 +194,10 @@ def _text(found: Fields, column: str) -> str:
 def _index(value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
+    # A column with gaps comes out of a table of numbers as decimals: 24.0.
+    if isinstance(value, str) and re.fullmatch(r"\d{1,9}(\.0+)?", value.strip()):
+        return int(value.strip().partition(".")[0])
+    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if isinstance(value, int | float) and whole and not isinstance(value, bool):
         return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
     raise RowError(f"its key_frame_index is {plain(repr(value))[:80]}; expected a whole number")
