@@ -40,6 +40,7 @@ class Sources:
         self._decoder = decoder
         self._config = profile.clips
         self._profile_json = profile.model_dump_json()
+        self._rules = hashlib.sha256(profile.clips.model_dump_json().encode()).hexdigest()[:8]
         self._seed = seed
         self._say = say
         self._looks = FingerprintIndex()
@@ -82,7 +83,7 @@ class Sources:
         A folder that is not mounted for a while must not spoil its clips for good.
         """
         stamp = stamp_of(clip.uri)
-        if stamp and stamp == self._ledger.sources.stamp(clip.uri):
+        if stamp and self._stamp(stamp) == self._ledger.sources.stamp(clip.uri):
             return True
         if clip.uri not in self._told:
             self._told.add(clip.uri)
@@ -105,7 +106,11 @@ class Sources:
         elif uri != real:
             rejected = "unreadable: its name is not text; rename it"
         place = int.from_bytes(hashlib.sha256(f"{self._seed} {uri}".encode()).digest()[:7])
-        return Found(uri=uri, place=place, stamp=stamp_of(real), rejected=rejected)
+        return Found(uri=uri, place=place, stamp=self._stamp(stamp_of(real)), rejected=rejected)
+
+    def _stamp(self, stamp: str) -> str:
+        """A file's stamp and the rules it is looked at by: where these change, it is looked at again."""
+        return f"{stamp} {self._rules}" if stamp else ""
 
     async def _survey(self, uri: str) -> Survey:
         try:
@@ -122,7 +127,7 @@ class Sources:
         other = other if other != uri else self._ledger.sources.uri_of_content(content) or uri
         if other != uri and Path(other).is_file():
             reason = f"duplicate: same content as {other}"
-            return Fate(source=Source(uri=uri, outcome="rejected", reason=reason), stamp=found.stamp)
+            return Fate(source=Source(uri=uri, outcome="rejected", reason=reason), stamp=self._stamp(found.stamp))
         if "near_duplicate" in self._config.checks:
             # A file that was moved here is like its clips of old.
             alike = [self._alike(window, besides=other) for window in clips]
@@ -133,7 +138,7 @@ class Sources:
         reason = "; ".join(part for part in (found.rejected, found.note, _summary(dropped, bool(clips))) if part)
         return Fate(
             source=Source(uri=uri, outcome="pending" if clips else "rejected", reason=reason),
-            stamp=found.stamp,
+            stamp=self._stamp(found.stamp),
             clips=tuple(NewClip(clip=window.clip, seen=window.seen) for window in clips),
             dropped=tuple(dropped),
         )

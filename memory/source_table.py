@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -116,8 +117,8 @@ class SourceTable:
     def settle(self, fates: Iterable[Fate], clips: Iterable[NewClip]) -> list[int]:
         """Record what became of sources, and their clips in the order given, in one transaction.
 
-        Returns the clips' numbers. A clip that is known under another path moves here; clips of content that a
-        source has no more are taken out.
+        Returns the clips' numbers. A clip that is known under another path moves here; clips that a source
+        gives no more are taken out.
         """
         with self._transaction() as connection:
             for fate in fates:
@@ -203,15 +204,16 @@ def _settle(connection: Recording, fate: Fate) -> None:
         "INSERT OR REPLACE INTO dropped VALUES (?, ?, ?, ?)",
         [(uri, one.start_seconds, one.end_seconds, one.reason) for one in fate.dropped],
     )
-    content = fate.clips[0].clip.sha256 if fate.clips else ""
-    connection.execute("DELETE FROM clips WHERE uri = ? AND sha256 != ?", (uri, content))
+    kept = json.dumps([each.clip.clip_id for each in fate.clips])
+    connection.execute("DELETE FROM clips WHERE uri = ? AND id NOT IN (SELECT value FROM json_each(?))", (uri, kept))
 
 
 def _add_clip(connection: Recording, each: NewClip) -> int:
     clip, seen = each.clip, " ".join(f"{number:016x}" for number in each.seen)
     rows = connection.execute(
         "INSERT INTO clips (id, uri, sha256, seen, payload) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (id) DO UPDATE SET uri = excluded.uri, payload = excluded.payload RETURNING number",
+        "ON CONFLICT (id) DO UPDATE SET uri = excluded.uri, seen = excluded.seen, payload = excluded.payload "
+        "RETURNING number",
         (clip.clip_id, clip.uri, clip.sha256, seen, clip.model_dump_json()),
     )
     return int(rows.fetchone()[0])

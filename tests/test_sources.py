@@ -169,6 +169,19 @@ def test_files_that_change_names_and_places_keep_their_clips(folder: Path, ledge
     assert len(clip_ids(ledger)) == 2 + 2 * BLOCK
 
 
+def test_other_rules_for_clips_are_applied_to_files_that_are_known(folder: Path, ledger: Ledger) -> None:
+    write_shots(folder / "a.mp4", 40)
+    strict = fake_profile("clips.frames=10", "clips.min_height=200")
+    longer = fake_profile("clips.frames=15", "clips.min_height=32")
+    take_all(folder, ledger, strict)
+    assert fates(ledger)["a.mp4"].startswith("too small")
+    take_all(folder, ledger)
+    assert {clip.frames for clip in ledger.sources.clips()} == {10}
+    take_all(folder, ledger, longer)
+    assert [clip.frames for clip in ledger.sources.clips()] == [15, 15]
+    assert take_all(folder, ledger, longer) == []
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, ledger: Ledger) -> None:
     sources = Sources(ledger, InProcessExecutor(1), PROFILE, 0, lambda line: None)
     with pytest.raises(CommandError, match="nowhere"):
