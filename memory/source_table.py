@@ -104,15 +104,10 @@ class SourceTable:
     def find(self, found: Iterable[Found]) -> None:
         """Take up files that are to be looked at; one that is known is looked at again only if it has changed."""
         with self._transaction() as connection:
-            connection.executemany(
-                "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uri) DO UPDATE SET "
-                "stamp = excluded.stamp, outcome = excluded.outcome, reason = excluded.reason "
-                "WHERE stamp != excluded.stamp",
-                (
-                    (one.uri, one.place, one.stamp, "rejected" if one.rejected else "found", one.rejected, now())
-                    for one in found
-                ),
-            )
+            for one in found:
+                known = connection.execute("SELECT stamp FROM sources WHERE uri = ?", (one.uri,)).fetchone()
+                if known is None or known[0] != one.stamp:  # else not even the ledger's backup should grow
+                    _take_up(connection, one)
 
     def settle(self, fates: Iterable[Fate], clips: Iterable[NewClip]) -> list[int]:
         """Record what became of sources, and their clips in the order given, in one transaction.
@@ -191,6 +186,14 @@ class SourceTable:
         """The source that has clips of this content (sha256 of the whole file), if any; none that has changed."""
         rows = self._rows(f"SELECT uri FROM clips WHERE sha256 = ? AND {_AS_LOOKED_AT} LIMIT 1", (sha256,))
         return str(rows[0][0]) if rows else None
+
+
+def _take_up(connection: Recording, one: Found) -> None:
+    connection.execute(
+        "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uri) DO UPDATE SET "
+        "stamp = excluded.stamp, outcome = excluded.outcome, reason = excluded.reason",
+        (one.uri, one.place, one.stamp, "rejected" if one.rejected else "found", one.rejected, now()),
+    )
 
 
 def _settle(connection: Recording, fate: Fate) -> None:

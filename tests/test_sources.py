@@ -169,6 +169,19 @@ def test_files_that_change_names_and_places_keep_their_clips(folder: Path, ledge
     assert len(clip_ids(ledger)) == 2 + 2 * BLOCK
 
 
+def test_files_that_have_not_changed_cost_the_backup_nothing(folder: Path, ledger: Ledger, tmp_path: Path) -> None:
+    for number in range(50):
+        (folder / f"{number}.mp4").touch()
+
+    def tail_bytes() -> int:
+        return sum(path.stat().st_size for path in (tmp_path / "backup").glob("tail-*"))
+
+    take_all(folder, ledger)
+    before = tail_bytes()
+    take_all(folder, ledger)
+    assert tail_bytes() == before > 0
+
+
 def test_other_rules_for_clips_are_applied_to_files_that_are_known(folder: Path, ledger: Ledger) -> None:
     write_shots(folder / "a.mp4", 40)
     strict = fake_profile("clips.frames=10", "clips.min_height=200")
