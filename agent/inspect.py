@@ -86,7 +86,9 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
     if options.sheet:
         from tools.sample_sheet import pairs_sheet
 
-        shown = [row.sample for row in rows if row.sample.artifacts == "kept"]
+        shown = [row.sample for row in rows if row.sample.artifacts == "kept" and row.sample.edit]
+        if not shown:
+            raise CommandError("--sheet has nothing to show: no sample of these has an edited video that was kept")
         options.sheet.write_bytes(pairs_sheet(shown, _media(options.run)))
     if options.json:
         print(json.dumps(list_json(ledger, rows) | {"disk": disk_use(options.run).as_json()}, indent=1))

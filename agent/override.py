@@ -27,7 +27,10 @@ def override_sample(run: Path, sample_id: str, override: Override, note: str) ->
         with Owner(run), open_stores(run, config.profile, embedder, print) as stores:
             carry_out(stores, config)
     except RunIsOwned as owned:
-        return f"left for the run's owner: {owned}"
+        return (
+            f"left for {owned.holder}, who owns the run now and carries this out as it goes; if it ends before, "
+            "the next command that opens the run does"
+        )
     return f"{sample_id} is {override}ed; the dataset follows"
 
 

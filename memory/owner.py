@@ -10,7 +10,11 @@ from types import TracebackType
 
 
 class RunIsOwned(RuntimeError):
-    """Another process owns the run."""
+    """Another process, `holder`, owns the run."""
+
+    def __init__(self, run: Path, holder: str) -> None:
+        super().__init__(f"run {str(run)!r} is owned by {holder}; wait for it to end, stop it, or give another --out")
+        self.holder = holder
 
 
 class Owner:
@@ -29,9 +33,7 @@ class Owner:
             self._file.seek(0)
             holder = self._file.read().strip() or "another process"
             self._file.close()
-            raise RunIsOwned(
-                f"run {str(run)!r} is owned by {holder}; wait for it to end, stop it, or give another --out"
-            ) from None
+            raise RunIsOwned(run, holder) from None
         self._file.truncate(0)
         self._file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
         self._file.flush()

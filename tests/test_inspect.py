@@ -91,6 +91,12 @@ def inspect_json(run: Path, *arguments: object) -> Any:
     return found
 
 
+def test_a_sheet_of_nothing_is_told_and_not_written(run: Path, tmp_path: Path) -> None:
+    said = problem_of("agent.inspect", run, "--decision", "failed", "--sheet", tmp_path / "sheet.png")
+    assert "--sheet has nothing to show" in said
+    assert not (tmp_path / "sheet.png").exists()
+
+
 def test_the_json_of_a_run_has_the_promised_keys(run: Path) -> None:
     done = run_command("agent.inspect", run, "--json")
     assert (done.returncode, done.stderr) == (0, "")

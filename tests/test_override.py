@@ -10,6 +10,7 @@ from agent.orders import order_override
 from agent.session import Session
 from memory.dataset import read_metadata
 from memory.ledger import Ledger
+from memory.owner import Owner
 from memory.sample import Event, Sample
 from tests.fake_run import make_clips, run_fake
 
@@ -72,6 +73,16 @@ def test_an_order_left_for_the_owner_is_carried_out_while_it_runs(run: Path, tmp
     assert outcome == "target met"
     assert gone not in ids(run)
     assert len(ids(run)) == 4
+
+
+def test_an_order_for_a_run_that_goes_on_needs_nothing_more_of_the_person(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Owner(run):
+        assert inspect.main([str(run), ids(run)[0], "--override", "reject", "--note", "x"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("left for pid ")
+    assert "wait" not in said
 
 
 def state_of(folder: Path) -> dict[Path, tuple[int, int]]:

@@ -26,7 +26,7 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[Frame]]], width: int) -> Fr
     Thumbnails have one width through all rows, and each its frame's shape. A label that is too long is cut.
     """
     columns = max([LEAST_COLUMNS, *(len(frames) for _, frames in rows)])
-    cell = (width - MARGIN * (columns + 1)) // columns
+    cell = cell_width(columns, width)
     if cell < 8:
         raise ValueError(
             f"{columns} frames in {width} pixels leave {cell} each; expected a wider sheet or fewer frames"
@@ -35,19 +35,25 @@ def contact_sheet(rows: Sequence[tuple[str, Sequence[Frame]]], width: int) -> Fr
     return np.concatenate([_paper(MARGIN, width), *strips])
 
 
+def cell_width(columns: int, width: int) -> int:
+    """Pixels across that a thumbnail has in a sheet of `width` pixels."""
+    return (width - MARGIN * (columns + 1)) // columns
+
+
+def thumbnail(frame: Frame, cell: int) -> Frame:
+    """A frame HWC uint8 RGB at `cell` pixels across, in its own shape."""
+    height, width = frame.shape[:2]
+    kind = cv2.INTER_AREA if width > cell else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(frame, (cell, max(1, round(height * cell / width))), interpolation=kind), np.uint8)
+
+
 def _thumbnails(frames: Sequence[Frame], cell: int, width: int) -> Frame:
-    small = [_scaled(frame, cell) for frame in frames]
+    small = [thumbnail(frame, cell) for frame in frames]
     strip = _paper(max((len(one) for one in small), default=0) + MARGIN, width)
     for column, one in enumerate(small):
         left = MARGIN + column * (cell + MARGIN)
         strip[: len(one), left : left + cell] = one
     return strip
-
-
-def _scaled(frame: Frame, cell: int) -> Frame:
-    height, width = frame.shape[:2]
-    kind = cv2.INTER_AREA if width > cell else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(frame, (cell, max(1, round(height * cell / width))), interpolation=kind), np.uint8)
 
 
 def _label(text: str, width: int) -> Frame:

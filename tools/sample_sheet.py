@@ -8,7 +8,7 @@ import numpy as np
 
 from ditto_models.base import Frame, Frames
 from memory.sample import Sample
-from tools.contact_sheet import contact_sheet
+from tools.contact_sheet import cell_width, contact_sheet, thumbnail
 from tools.media import Media, png
 
 COLUMNS = 4
@@ -36,11 +36,23 @@ def _spread(frames: Frames) -> list[Frame]:
 
 
 def pairs_sheet(samples: Sequence[Sample], media: Media) -> bytes:
-    """A PNG of several samples that have an edited video: for each a row of the source and one of the edit."""
+    """A PNG of several samples that have an edited video: for each a row of the source and one of the edit.
+
+    Raises:
+        ValueError: none has one.
+    """
     rows: list[tuple[str, list[Frame]]] = []
     for sample in samples:
         if sample.clip and sample.edit and sample.instruction:
             why = f" ({', '.join(sample.reasons)})" if sample.reasons else ""
-            rows.append((f"{sample.id} {sample.decision}{why}", _spread(media.frames(sample.clip.video))))
-            rows.append((sample.instruction.text, _spread(media.frames(sample.edit.video))))
+            rows.append((f"{sample.id} {sample.decision}{why}", small_frames(media.frames(sample.clip.video))))
+            rows.append((sample.instruction.text, small_frames(media.frames(sample.edit.video))))
+    if not rows:
+        raise ValueError(f"none of {len(samples)} samples has an edited video; expected one to show")
     return png(contact_sheet(rows, WIDTH))
+
+
+def small_frames(frames: Frames) -> list[Frame]:
+    """A few frames of THWC, shrunk at once: a view would keep its whole video in memory until the sheet is done."""
+    cell = cell_width(COLUMNS, WIDTH)
+    return [thumbnail(frame, cell) for frame in _spread(frames)]
