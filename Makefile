@@ -27,6 +27,9 @@ check: .venv/.dev
 bench: setup .venv/.dev
 	.venv/bin/python -m bench.pair
 	.venv/bin/python -m bench.control_plane
+	.venv/bin/python -m bench.ingest --files 2000
+	.venv/bin/python -m bench.throughput
+	.venv/bin/python -m bench.generators --most 1
 
 soak: setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m pytest -m soak --timeout 1800
