@@ -71,7 +71,7 @@ class Sources:
         contents: dict[str, str] = {}
         fates = [self._fate(uri, found, contents) for uri, found in zip(uris, surveys, strict=True)]
         clips = [clip for fate in fates for clip in fate.clips]
-        random.Random(f"{self._seed} {uris[0]}").shuffle(clips)
+        random.Random(f"{self._seed} {Path(uris[0]).name}").shuffle(clips)
         numbers = await asyncio.to_thread(self._ledger.sources.settle, fates, clips)
         for fate in fates:
             self._say(f"{_name(fate.source.uri)}: {_told(fate)}".replace("\n", "\\n"))
@@ -105,7 +105,9 @@ class Sources:
             )
         elif uri != real:
             rejected = "unreadable: its name is not text; rename it"
-        place = int.from_bytes(hashlib.sha256(f"{self._seed} {uri}".encode()).digest()[:7])
+        # By its name within the folder: the same folder elsewhere is taken in the same order.
+        name = plain(str(path.relative_to(folder)))
+        place = int.from_bytes(hashlib.sha256(f"{self._seed} {name}".encode()).digest()[:7])
         return Found(uri=uri, place=place, stamp=self._stamp(stamp_of(real)), rejected=rejected)
 
     def _stamp(self, stamp: str) -> str:

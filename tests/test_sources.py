@@ -1,6 +1,7 @@
 """A folder becomes the clip table: a fate for every file, as far as clips are needed, and the same after any end."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -106,13 +107,14 @@ def test_a_file_that_has_changed_is_looked_at_again(folder: Path, ledger: Ledger
     assert len(clip_ids(ledger)) == 4, "clips of what kept.mp4 held before are gone"
 
 
-def test_order_follows_from_the_seed_alone(folder: Path, tmp_path: Path) -> None:
+def test_order_follows_from_the_seed_and_the_names_alone(folder: Path, tmp_path: Path) -> None:
     for number in range(BLOCK + 1):
         write_shots(folder / f"{number}.mp4", 24, seed=3 * number)
+    elsewhere = shutil.copytree(folder, tmp_path / "elsewhere")
     orders = []
-    for run, seed in enumerate((1, 1, 2)):
+    for run, (place, seed) in enumerate([(folder, 1), (elsewhere, 1), (folder, 2)]):
         ledger = Ledger(tmp_path / f"{run}.sqlite")
-        take_all(folder, ledger, seed=seed)
+        take_all(place, ledger, seed=seed)
         orders.append(clip_ids(ledger))
     assert orders[0] == orders[1] != orders[2]
     assert sorted(orders[0]) == sorted(orders[2])
