@@ -14,6 +14,8 @@ from memory.sample import Event, Sample
 from tests.fake_run import fake_profile, run_fake
 from tests.scenes import write_shots
 
+pytestmark = pytest.mark.slow
+
 PROFILE = fake_profile("edits_per_clip=2")
 
 

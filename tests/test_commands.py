@@ -16,6 +16,8 @@ from memory.owner import Owner
 from tests.commands import ROOT, call, line_of, problem_of, run_command
 from tests.fake_run import make_clips
 
+pytestmark = pytest.mark.slow
+
 TINY = ("clips.frames=9", "clips.max_width=192", "clips.max_height=108")
 
 

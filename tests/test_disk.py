@@ -21,6 +21,8 @@ from memory.ledger import Ledger
 from tests.commands import ROOT, call, line_of
 from tests.fake_run import make_clips, run_fake
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:

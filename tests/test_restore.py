@@ -32,6 +32,8 @@ from tests.damaged_ledger import (
 )
 from tests.fake_run import make_clips, run_fake
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -22,6 +22,8 @@ from memory.sample import Event, Sample
 from tests.commands import call, line_of, problem_of
 from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake
 
+pytestmark = pytest.mark.slow
+
 FATES: Mapping[str, Mapping[str, float | None]] = {
     "000001": {"safety": 0.1},
     "000002": {"source_motion": None},
