@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from memory.ledger import Ledger
 from memory.source_table import NOT_LOOKED_AT, Dropped
 
+NO_VIDEO = "none: the folder holds no video"
+
 
 def file_counts(ledger: Ledger) -> Counter[str]:
     """Files by what became of them: taken, not looked at yet, or the kind of reason they were rejected for."""
@@ -29,9 +31,6 @@ def dropped_counts(ledger: Ledger) -> Counter[str]:
 def told(counts: Counter[str], nothing: str) -> str:
     """The counts in one line, the most frequent first."""
     return ", ".join(f"{kind} {count}" for kind, count in counts.most_common()) or nothing
-
-
-NO_VIDEO = "none: the folder holds no video"
 
 
 def source_lines(ledger: Ledger) -> Iterator[str]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -124,12 +124,6 @@ class Ledger:
     def counts(self) -> dict[str, int]:
         """Samples by decision; those under way count as "pending"."""
         return dict(self._rows("SELECT COALESCE(decision, 'pending'), COUNT(*) FROM samples GROUP BY 1 ORDER BY 1"))
-
-    def uses(self, column: Literal["clip_id", "edit_type"]) -> dict[str, int]:
-        """How many samples use each clip, or each edit type; rejected ones count too."""
-        return dict(
-            self._rows(f"SELECT {column}, COUNT(*) FROM samples WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1")
-        )
 
     def gpu_seconds(self) -> float:
         """What all samples took of GPUs."""

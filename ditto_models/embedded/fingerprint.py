@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ditto_models.base import Frames
 
-BITS = 64
 Fingerprint = tuple[int, ...]
 """One number of 64 bits a frame looked at."""
 
