@@ -28,6 +28,7 @@ bench: setup .venv/.dev
 	.venv/bin/python -m bench.pair
 	.venv/bin/python -m bench.control_plane
 	.venv/bin/python -m bench.ingest --files 2000
+	.venv/bin/python -m bench.clip_borders
 	.venv/bin/python -m bench.throughput
 	.venv/bin/python -m bench.generators --most 1
 

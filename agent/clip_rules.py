@@ -55,8 +55,9 @@ class IngestConfig(BaseModel):
     )
     """What a window may be dropped for."""
     min_motion: float = Field(default=0.2, ge=0)
-    """Pixels a frame at 640 across that the liveliest tenth of the picture moves, on average; stills in film grain
-    reach .1, the calmest sample clip (a slow pan over a city by night) .51."""
+    """Pixels a frame at 640 across that the liveliest tenth of the picture moves, on average. The calmest window of the
+    sample clips (a slow pan over a city by night) has .48; of ten stills in heavy noise eight reach .1 at most, and two
+    .6 and .8, which pass (`bench/clip_borders.py`)."""
     min_text_letters: int = Field(default=4, ge=1)
     """Shorter words may be noise, or lettering of the scene."""
     min_text_probability: float = Field(default=0.8, ge=0, le=1)
@@ -64,8 +65,8 @@ class IngestConfig(BaseModel):
     """Of any look at the window; a bare arm reaches .4."""
     duplicate_bits: int = Field(default=10, ge=0, le=32)
     """Of 64, by which the fingerprints of two clips may differ on average and still be one and the same. Of the sample
-    clips, copies at half the size or a coarse bit rate differ by 4 at most, a crop by a twentieth by 5 to 17, other
-    clips by 27 and more (`tests/test_fingerprint.py`)."""
+    clips, copies at half the size, brighter or at a coarse bit rate differ by 4 at most, a crop by a twentieth by 5 to
+    14, clips of other sources by 27 and more (`bench/clip_borders.py`)."""
     max_per_source: int = Field(default=200, ge=1)
     """Clips taken from one file; a long one is not looked at to its end."""
     follow_links: bool = False

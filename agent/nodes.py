@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from langchain_core.tools import BaseTool
 from pydantic import JsonValue, TypeAdapter
 
+from agent.model_calls import tokens_of
 from agent.plain import plain
 from agent.planner import Ask, Planner, default_arguments, has_free_argument
 from agent.policy import (
@@ -25,11 +26,12 @@ from agent.policy import (
 )
 from agent.state import Call, SampleState, apply
 from agent.state_block import state_block
+from ditto_models.call_log import ChatCall, recording
 from ditto_models.video import DISK_ERRORS
 from memory.group_commit import LedgerError
 from memory.instructions import MemoryDamaged
 from memory.ledger import Ledger
-from memory.sample import Event, Sample, Stage
+from memory.sample import Event, ModelCall, Sample, Stage
 from tools.result import NoClipLeft, PoisonInput, ToolError, ToolResult
 
 Update = dict[str, object]
@@ -46,6 +48,14 @@ class Node(Protocol):
 
 class RunError(RuntimeError):
     """Something of the run broke, not of one sample: the ledger is as it was, and the sample goes on later."""
+
+
+class Undecided(RuntimeError):
+    """The planner did not answer; `calls` are those that were tried, and the cause is its error."""
+
+    def __init__(self, calls: list[ModelCall]) -> None:
+        super().__init__()
+        self.calls = calls
 
 
 class Parked(Exception):
@@ -67,6 +77,8 @@ class Steps:
     offers: Callable[[Sample], Offers]
     sheet: Callable[[Sample], Awaitable[bytes]]
     repairs: Callable[[], list[JsonValue]]
+    keep_calls: Callable[[Sequence[ChatCall]], Awaitable[list[ModelCall]]]
+    """Makes of calls to served models what the ledger keeps of them."""
     on_event: Callable[[Event, Sample], None]
     """Told of every event once it is on disk."""
     parking: Callable[[], bool]
@@ -81,7 +93,18 @@ class Steps:
         if len(legal) == 1 and not has_free_argument(legal[0], self.tools[legal[0].tool]):
             return {"call": self._by_policy(legal[0])}
         block = state_block(sample, state["history"], legal, self.config, self.repairs())
-        return {"call": await self.planner.decide(Ask(state=block, sheet_png=await self.sheet(sample), legal=legal))}
+        seed = sample.seed + len(state["history"])
+        ask = Ask(state=block, sheet_png=await self.sheet(sample), legal=legal, seed=seed)
+        return {"call": await self._ask(ask)}
+
+    async def _ask(self, ask: Ask) -> Call:
+        with recording() as calls:
+            try:
+                decided = await self.planner.decide(ask)
+            except Exception as error:
+                raise Undecided(await self.keep_calls(calls)) from error
+        decided["calls"] = await self.keep_calls(calls)
+        return decided
 
     def act(self, tool: ToolName) -> Node:
         """The node that carries out a call of this tool."""
@@ -99,8 +122,9 @@ class Steps:
         """
         if sample.stage == "done":
             raise RunError(f"sample {sample.id!r} is done, yet something failed after it: {_said(error)}") from error
-        event = _event(sample, "plan", None, {"decision": "failed", "reasons": ["planner"]}, "done")
-        failed, _ = await self._keep(sample, number, event.model_copy(update={"error": _said(error)}))
+        event = _event(sample, "plan", None, {"decision": "failed", "reasons": ["planner"]}, "done", error)
+        calls = error.calls if isinstance(error, Undecided) else []
+        failed, _ = await self._keep(sample, number, event.model_copy(update=_cost(event, calls)))
         return failed
 
     async def hear(self, sample: Sample, number: int, words: str) -> Sample:
@@ -121,8 +145,11 @@ class Steps:
     async def _act(self, tool: ToolName, state: SampleState) -> Update:
         sample, call = state["sample"], state["call"]
         started = time.perf_counter()
-        event = await self._attempt(tool, sample, call)
-        event = event.model_copy(update={"seconds": call["seconds"] + time.perf_counter() - started})
+        with recording() as said:
+            event = await self._attempt(tool, sample, call)
+        calls = [*call["calls"], *await self.keep_calls(said)]
+        seconds = call["seconds"] + time.perf_counter() - started
+        event = event.model_copy(update={"seconds": seconds} | _cost(event, calls))
         after, event = await self._keep(sample, state["number"], event)
         return {"sample": after, "history": (event,)}
 
@@ -175,7 +202,18 @@ class Steps:
             seconds=0.0,
             refusals=[],
             planner_fallback=False,
+            calls=[],
         )
+
+
+def _cost(event: Event, calls: Sequence[ModelCall]) -> dict[str, object]:
+    """What calls of served models add to an event."""
+    served = sum(call.seconds for call in calls)
+    return {
+        "calls": list(calls),
+        "tokens": tokens_of(calls) or event.tokens,
+        "model_seconds": event.model_seconds + served,
+    }
 
 
 def _event(
@@ -212,7 +250,9 @@ def is_of_sample(error: Exception) -> bool:
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
+    if isinstance(error, Undecided) and error.__cause__:
+        error = error.__cause__
     return plain(str(error) if isinstance(error, ToolError | PoisonInput) else f"{type(error).__name__}: {error}")
 
 

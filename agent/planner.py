@@ -23,6 +23,7 @@ from agent.policy import LegalCall, ToolName
 from agent.state import Call
 from memory.sample import Refusal
 from prompts.library import Prompt, render
+from tools.ask import headers
 
 MENDS = 2
 """How often an answer that is no legal call is sent back."""
@@ -39,6 +40,8 @@ class Ask:
     state: Mapping[str, JsonValue]
     sheet_png: bytes
     legal: tuple[LegalCall, ...]
+    seed: int = 0
+    """Of the sampling: the same question with the same seed has the same answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,8 @@ class Planner:
             tool_choice="required",
             parallel_tool_calls=False,
             strict=True,
+            seed=ask.seed,
+            extra_headers=headers("planner", system),
         )
         refusals: list[Refusal] = []
         tokens = 0
@@ -110,6 +115,7 @@ class Planner:
             seconds=time.perf_counter() - started,
             refusals=refusals,
             planner_fallback=by == "policy",
+            calls=[],
         )
 
 

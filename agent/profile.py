@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -53,6 +53,8 @@ class RetentionConfig(BaseModel):
     rejected: Kept = "kept"
     """Of rejected, failed and unscored samples: all their files, a contact sheet each, or none. What is given up cannot
     be accepted by a person later, so nothing is unless it is asked for."""
+    requests: Literal["kept", "dropped"] = "kept"
+    """Of every sample: what was sent to served models, with its pictures, or only its hash."""
 
 
 class Profile(BaseModel):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -17,6 +18,7 @@ from agent.context import Models, build_decoder
 from agent.disk import Room, free_bytes
 from agent.diversity import Diversity, Embed, diversity
 from agent.graph import Graph, build_graph
+from agent.model_calls import keep_call
 from agent.nodes import Steps
 from agent.offers import OfferBook
 from agent.orders import carry_out
@@ -29,11 +31,12 @@ from agent.retention import Retention
 from agent.run_config import RunConfig, make_run_folder, settle_config
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
+from ditto_models.call_log import ChatCall
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
 from memory.ledger import Ledger
 from memory.owner import Owner
-from memory.sample import Critique, Event, Provenance, Sample, Verdict
+from memory.sample import Critique, Event, ModelCall, Provenance, Sample, Verdict
 from tools.accept import accept
 from tools.catalogue import Catalogue
 from tools.catalogue_writer import propose_from
@@ -170,6 +173,14 @@ def _wire(session: Session, models: Models, executor: Executor, decoder: Executo
     async def sheet(sample: Sample) -> bytes:
         return (await executor.run(sample_sheet, sample, session.stores.media)).value
 
+    async def keep_calls(calls: Sequence[ChatCall]) -> list[ModelCall]:
+        if not calls:
+            return []
+        with_request = profile.retention.requests == "kept"
+        return await asyncio.to_thread(
+            lambda: [keep_call(call, session.stores.media.artifacts, with_request) for call in calls]
+        )
+
     session.steps = Steps(
         tools=tools,
         planner=Planner(models.planner, tools),
@@ -178,6 +189,7 @@ def _wire(session: Session, models: Models, executor: Executor, decoder: Executo
         offers=book.offers,
         sheet=sheet,
         repairs=session.repairs.offered,
+        keep_calls=keep_calls,
         on_event=session.hear,
         parking=lambda: session.parking,
     )

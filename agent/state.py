@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, NotRequired, TypedDict
 
-from memory.sample import Event, Refusal, Sample
+from memory.sample import Event, ModelCall, Refusal, Sample
 
 CLEARS: Mapping[str, tuple[str, ...]] = {
     "write_instruction": ("key_frame", "key_frame_verdict", "edit", "verdict"),
@@ -31,6 +31,7 @@ class Call(TypedDict):
     seconds: float
     refusals: list[Refusal]
     planner_fallback: bool
+    calls: list[ModelCall]
 
 
 def extend(history: tuple[Event, ...], new: tuple[Event, ...]) -> tuple[Event, ...]:

@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from agent.planner import Planner
 from agent.policy import Offers, PolicyConfig, ToolName, judge
 from agent.profile import Component, load_profile
 from agent.state import SampleState
+from ditto_models.call_log import ChatCall
 from memory.backup import connect
 from memory.group_commit import GroupCommit, LedgerError
 from memory.ledger import Ledger
@@ -39,6 +40,7 @@ from memory.sample import (
     Event,
     Instruction,
     KeyFrame,
+    ModelCall,
     Noun,
     Provenance,
     Sample,
@@ -131,6 +133,9 @@ async def run_samples(folder: Path, samples: int, concurrency: int) -> Measured:
     async def sheet(sample: Sample) -> bytes:
         return b""
 
+    async def no_calls(calls: Sequence[ChatCall]) -> list[ModelCall]:
+        return []
+
     steps = Steps(
         tools=tools,
         planner=Planner(build_planner(Component(kind="rules")), tools),
@@ -139,6 +144,7 @@ async def run_samples(folder: Path, samples: int, concurrency: int) -> Measured:
         offers=lambda sample: OFFERS,
         sheet=sheet,
         repairs=list,
+        keep_calls=no_calls,
         on_event=lambda event, sample: None,
         parking=lambda: False,
     )

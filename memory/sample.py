@@ -180,6 +180,34 @@ class Refusal(Noun):
     problem: str
 
 
+class ModelCall(Noun):
+    """One call of a served model, as the ledger keeps it. The request lies in the artifacts, its pictures apart."""
+
+    purpose: str
+    """Who asked and what for, for example "planner" or "judge.source_preserved"."""
+    model: str
+    server: str
+    prompt_hash: str
+    request: str
+    """Artifact: the body that was sent, each picture in it replaced by its own artifact."""
+    request_sha256: str
+    """Of the body as it was sent."""
+    pictures: list[str]
+    """Artifacts: the pictures of the request, in order."""
+    answer: str
+    """What the model said, cut where it is long."""
+    prompt_tokens: int
+    answer_tokens: int
+    seconds: float
+    """Of the attempt that was answered."""
+    waited_seconds: float
+    """For a free place, for a server to come back, and between attempts."""
+    faults: list[str]
+    """One line for every attempt that failed."""
+    error: str
+    """Why it was given up; empty where it was answered."""
+
+
 class Event(Noun):
     """One step of a sample, as the ledger keeps it: who called what with which arguments, and what came of it."""
 
@@ -208,3 +236,5 @@ class Event(Noun):
     """True where the planner gave no legal call and policy's default was taken."""
     note: str = ""
     """One line for people: what the step did."""
+    calls: list[ModelCall] = Field(default_factory=list)
+    """Calls of served models that the decision and the step made."""
