@@ -32,6 +32,7 @@ def _parse(words: list[str]) -> VllmServerConfig:
     vllm.add_argument("--cpu", action="store_true", help="serve a tiny model on the CPU, for tests")
     vllm.add_argument("--max-model-len", type=int, default=defaults.max_model_len, metavar="TOKENS")
     vllm.add_argument("--images-per-prompt", type=int, default=defaults.images_per_prompt, metavar="N")
+    vllm.add_argument("--videos-per-prompt", type=int, default=defaults.videos_per_prompt, metavar="N")
     values = vars(parser.parse_args(words[:end]))
     values.pop("server")
     return VllmServerConfig(**values, extra_flags=tuple(words[end + 1 :]))

@@ -53,7 +53,8 @@ class VllmServerConfig:
     """Serve on the CPU with a small cache, in one process: for tests with tiny models."""
     max_model_len: int = 16384
     """Tokens of prompt and answer together."""
-    images_per_prompt: int = 8
+    images_per_prompt: int = 32
+    videos_per_prompt: int = 2
     ready_timeout_seconds: float = 1800.0
     """A first start may download the model."""
     extra_flags: tuple[str, ...] = ()
@@ -177,12 +178,16 @@ def vllm_command(config: VllmServerConfig, port: int) -> list[str]:
     """The `vllm serve` command line with what Ditto's client relies on.
 
     The hermes parser reads Qwen's tool calls, strict level `parameter` binds their arguments to the tool's schema, and
-    `--generation-config vllm` keeps a checkpoint's own sampling defaults out of requests that say what they want.
+    `--generation-config vllm` keeps a checkpoint's own sampling defaults out of requests that say what they want. Trust
+    in what a request says of its media lets a clip come with the times of its frames (`vision.video_settings`).
     """
     name = config.served_model_name or config.model
     command = [str(config.venv.absolute() / "bin" / "vllm"), "serve", config.model, "--served-model-name", name]
     command += ["--host", config.host, "--port", str(port), "--max-model-len", str(config.max_model_len)]
-    command += ["--limit-mm-per-prompt", json.dumps({"image": config.images_per_prompt, "video": 0})]
+    # The size is that of the clip which vLLM keeps memory for; without it that would be the longest one it can read.
+    videos = {"count": config.videos_per_prompt, "num_frames": 32, "width": 640, "height": 640}
+    command += ["--limit-mm-per-prompt", json.dumps({"image": config.images_per_prompt, "video": videos})]
+    command += ["--trust-request-mm-kwargs"]
     command += ["--generation-config", "vllm"]
     command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--tool-strict-level", "parameter"]
     if config.cpu:

@@ -21,6 +21,8 @@ HOMES = {
     "chromadb": ("memory/instructions.py",),
     "jinja2": ("prompts/library.py", "agent/reports/"),
     "torch": ("ditto_models/",),
+    "torchvision": ("ditto_models/vision.py", "ditto_models/gpu/", "ditto_models/train/"),
+    "qwen_vl_utils": ("ditto_models/vision.py",),
     "diffusers": ("ditto_models/",),
     "langchain_openai": ("ditto_models/vllm.py",),
     "ray": ("ditto_models/executors/",),
@@ -39,6 +41,8 @@ COMMANDS = [
 ]
 HEAVY = [
     "torch",
+    "torchvision",
+    "qwen_vl_utils",
     "diffusers",
     "transformers",
     "chromadb",

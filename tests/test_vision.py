@@ -1,0 +1,143 @@
+"""Pictures for a served model: sizes, times and what they cost, against qwen-vl-utils and a real server."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import urllib.request
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pydantic import ValidationError
+
+from ditto_models.base import Frames
+from ditto_models.vision import (
+    Part,
+    VisionConfig,
+    image_part,
+    sampled_frames,
+    tokens_of,
+    video_parts,
+    video_settings,
+)
+from ditto_models.vllm_server import DIRECT, VllmServer
+from tests.moving_scene import moving_scene
+
+FAMILIES = ("qwen2_5_vl", "qwen3_vl")
+FPS = 25.0
+
+
+def vision(family: str, **changes: Any) -> VisionConfig:
+    return VisionConfig.model_validate({"family": family} | changes)
+
+
+def pictures(parts: list[Part]) -> list[Image.Image]:
+    """Every frame of the parts, decoded."""
+    urls = [part[part["type"]]["url"] for part in parts if part["type"] != "text"]  # type: ignore[index, call-overload]
+    encoded = [each for url in urls for each in url.partition(";base64,")[2].split(",")]  # type: ignore[union-attr]
+    return [Image.open(io.BytesIO(base64.b64decode(each))) for each in encoded]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    family=st.sampled_from(FAMILIES),
+    height=st.integers(16, 900),
+    width=st.integers(16, 900),
+    tokens=st.integers(64, 1024),
+)
+def test_an_image_fits_whole_patches_and_its_tokens(family: str, height: int, width: int, tokens: int) -> None:
+    config = vision(family, tokens_per_image=tokens)
+    part = image_part(np.zeros((height, width, 3), np.uint8), config)
+    (image,) = pictures([part])
+    assert not image.width % (2 * config.patch_size)
+    assert not image.height % (2 * config.patch_size)
+    assert 4 <= tokens_of([part], config) <= tokens
+
+
+@pytest.mark.parametrize("as_images", [False, True])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("num_frames", "fps"), [(2, 25.0), (3, 8.0), (49, 25.0), (250, 25.0)])
+def test_a_clip_keeps_its_ends_and_its_budget(num_frames: int, fps: float, family: str, as_images: bool) -> None:
+    config = vision(family, tokens_per_video=300, as_images=as_images)
+    indices = sampled_frames(num_frames, fps, config)
+    assert (indices[0], indices[-1], len(indices) % 2) == (0, num_frames - 1, 0)
+    assert len(indices) <= 8
+    parts = video_parts(np.zeros((num_frames, 90, 160, 3), np.uint8), fps, config)
+    assert len(pictures(parts)) == len(indices)
+    assert tokens_of(parts, config) <= 300
+
+
+def test_images_stand_between_their_times() -> None:
+    parts = video_parts(moving_scene(49).frames, FPS, VisionConfig())
+    assert [part["text"] for part in parts[::2]] == ["0.00 s", "0.40 s", "0.76 s", "1.16 s", "1.52 s", "1.92 s"]
+    assert {part["type"] for part in parts[1::2]} == {"image_url"}
+
+
+def test_what_is_sent_looks_like_the_frame() -> None:
+    frame = moving_scene(2, 192, 320).frames[0]
+    for encoding, most in (("png", 0), ("jpeg", 3)):
+        (image,) = pictures([image_part(frame, VisionConfig(encoding=encoding))])
+        assert np.abs(np.asarray(image).astype(int) - frame).mean() <= most
+
+
+def test_the_same_frames_are_the_same_bytes() -> None:
+    frames = moving_scene(13).frames
+    for config in (VisionConfig(), VisionConfig(as_images=False)):
+        assert json.dumps(video_parts(frames, FPS, config)) == json.dumps(video_parts(frames.copy(), FPS, config))
+
+
+def test_what_cannot_be_shown_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="2 frames"):
+        video_parts(np.zeros((1, 90, 160, 3), np.uint8), FPS, VisionConfig())
+    with pytest.raises(ValueError, match="3000x20 is too long"):
+        image_part(np.zeros((20, 3000, 3), np.uint8), VisionConfig(tokens_per_image=16))
+    with pytest.raises(ValidationError, match="64 frames need 1024"):
+        VisionConfig(tokens_per_video=512, most_frames=64)
+    with pytest.raises(ValueError, match="'video'"):
+        tokens_of([{"type": "video", "video": "clip.mp4"}], VisionConfig())
+
+
+def prompt(server: VllmServer, parts: list[Part], extra: dict[str, Any]) -> str:
+    """What the model was given, as text; a picture is as many pad tokens as it cost."""
+    body = {"model": server.model, "messages": [{"role": "user", "content": parts}], "max_tokens": 1}
+    answer = post(server, "v1/chat/completions", body | extra | {"return_token_ids": True})
+    tokens = {"model": server.model, "tokens": answer["prompt_token_ids"]}
+    return str(post(server, "detokenize", tokens)["prompt"])
+
+
+def post(server: VllmServer, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    address = server.base_url.removesuffix("v1") + path
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"content-type": "application/json"})
+    with DIRECT.open(request, timeout=120) as response:
+        return dict(json.load(response))
+
+
+def family_of(server: VllmServer) -> str:
+    return "qwen2_5_vl" if "qwen2_5_vl" in server.config.model else "qwen3_vl"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("as_images", [False, True])
+def test_a_real_server_counts_the_same_tokens(vllm_server: VllmServer, as_images: bool) -> None:
+    # The tiny checkpoints allow 64 tokens an image and 128 a video; published ones allow more than anybody sends.
+    config = vision(family_of(vllm_server), tokens_per_image=64, tokens_per_video=128, as_images=as_images)
+    for frames in (moving_scene(49).frames, moving_scene(13, 200, 120).frames):
+        given = [*video_parts(frames, FPS, config), image_part(frames[0], config)]
+        text = prompt(vllm_server, given, video_settings(len(frames), FPS, config))
+        assert text.count("<|image_pad|>") + text.count("<|video_pad|>") == tokens_of(given, config)
+
+
+@pytest.mark.slow
+def test_the_frames_of_a_video_part_lie_at_their_own_times(vllm_server: VllmServer) -> None:
+    family = family_of(vllm_server)
+    if family != "qwen3_vl":
+        pytest.skip("only Qwen3-VL writes times into the prompt")
+    config = vision(family, tokens_per_video=128, as_images=False)
+    frames: Frames = moving_scene(49).frames
+    text = prompt(vllm_server, video_parts(frames, FPS, config), video_settings(len(frames), FPS, config))
+    assert [f"<{seconds} seconds>" in text for seconds in (0.2, 1.0, 1.7)] == [True] * 3
