@@ -1,4 +1,7 @@
-"""describe_clip: finds the subject of the clip, measures what is in it and says so in a sentence."""
+"""describe_clip: finds the subject of the clip, measures what is in it and says so; a captioner may say it better.
+
+Facts are always measured: they decide which edits are offered, and no model can talk its way past them.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,21 @@ from langchain_core.tools import BaseTool, InjectedToolArg, tool
 from ditto_models.base import ClipDescriber, SubjectMasker
 from ditto_models.executors.base import Executor
 from memory.sample import Description, Sample
+from tools.ask import Unreadable
+from tools.captioner import Captioner
 from tools.media import Media
 from tools.result import ToolResult
 
 
-def describe_clip(describer: ClipDescriber, masker: SubjectMasker, media: Media, executor: Executor) -> BaseTool:
-    """The tool over a describer and a masker."""
+def describe_clip(
+    describer: ClipDescriber,
+    masker: SubjectMasker,
+    media: Media,
+    executor: Executor,
+    captioner: Captioner | None = None,
+) -> BaseTool:
+    """The tool over a describer and a masker; with a captioner, its caption stands in place of the measured one."""
+    names = [describer.name, masker.name, *([captioner.name] if captioner else [])]
 
     def describe(reference: str) -> Description:
         frames = media.frames(reference)
@@ -22,15 +34,25 @@ def describe_clip(describer: ClipDescriber, masker: SubjectMasker, media: Media,
         seen = describer.describe(frames, masks)
         return Description(caption=seen.caption, facts=dict(seen.facts), masks=media.put_masks(masks))
 
+    async def captioned(sample: Sample, measured: str) -> tuple[str, str]:
+        """The caption and the note for the trace."""
+        if captioner is None:
+            return measured, measured
+        caption = await captioner.caption(sample)
+        if isinstance(caption, Unreadable):
+            return measured, f"{measured} (measured: {captioner.name} gave no caption, {caption.problem})"
+        return caption, caption
+
     @tool
     async def describe_clip(sample: Annotated[Sample, InjectedToolArg]) -> ToolResult:
         """Look at the clip: a caption, measured facts, and a mask of the main subject."""
         assert sample.clip is not None
         seen = await executor.run(describe, sample.clip.video)
+        caption, note = await captioned(sample, seen.value.caption)
         return ToolResult(
-            changes={"description": seen.value},
-            note=seen.value.caption,
-            model=f"{describer.name}, {masker.name}",
+            changes={"description": seen.value.model_copy(update={"caption": caption})},
+            note=note,
+            model=", ".join(names),
             model_seconds=seen.seconds,
         )
 
