@@ -24,8 +24,8 @@ EPILOG = (
     "Relative paths start at the file's folder. A row that is no pair is 'unreadable', with its reason, and the others "
     "go on. "
     "An axis that needs a key frame is not required without --key-frame (in a list: without key_frame), and "
-    "'distinct' never is: a pair by itself has no run to compare with. An instruction outside the catalogue leaves "
-    "the pair unscored, unless a gate fails. "
+    "'distinct' never is: a pair by itself has no run to compare with. By measuring alone, an instruction outside the "
+    "catalogue leaves the pair unscored, unless an axis fails. "
     "Exit code: 0 whenever a judgement was made, 2 bad arguments or files that are no pair, 1 anything else."
 )
 OF_ONE = ("source", "edited", "instruction", "key_frame", "key_frame_index")

@@ -36,9 +36,11 @@ class Judged:
 
     @property
     def nearest(self) -> tuple[float, str] | None:
-        """The least margin over a threshold and its axis; below 0 where it failed. None where nothing was assessed."""
+        """The least margin over a threshold that counts, and its axis; below 0 where it failed. None without any."""
         margins = [
-            (score.value - score.threshold, axis) for axis, score in self.scores.items() if score.value is not None
+            (score.value - score.threshold, axis)
+            for axis, score in self.scores.items()
+            if score.value is not None and score.counted
         ]
         return min(margins, default=None)
 

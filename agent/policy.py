@@ -1,4 +1,6 @@
-"""The rules, as pure tables: which calls are legal, where each leads, what a critique is worth, what to mend.
+"""The rules, as pure tables: which calls are legal, where each leads, and what a sample may cost.
+
+What a critique is worth stands in `verdicts`.
 
 Nothing here asks a model or touches a disk, so that the rules can be tested whole and read in one sitting.
 """
@@ -7,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from memory.sample import AxisVerdict, Critique, Diagnosis, Sample, Stage, Verdict
+from agent.verdicts import MEASURED_GATES, Group, Retried, Share, check_groups, check_thresholds, failed_axes
+from memory.sample import Sample, Stage, Verdict
 
 ToolName = Literal[
     "sample_clip",
@@ -27,7 +30,6 @@ ToolName = Literal[
     "reject",
 ]
 PersonCall = Literal["say", "approve"]
-Retried = Literal["instruction", "key_frame", "video"]
 
 CALLS: Mapping[Stage, tuple[ToolName, ...]] = {
     "new": ("sample_clip",),
@@ -81,24 +83,6 @@ CALLS_PER_SAMPLE: dict[ToolName, int] = {
 BUDGETED = frozenset(CALLS_PER_SAMPLE)
 """The costly tools. Each has a budget, and may be called again at the same stage when it could not do as asked."""
 REJECT_REASONS = ("out_of_budget", "nothing_to_edit", "not_feasible", "poor_key_frame", "poor_video", "unsafe")
-GATES = ("safety", "visual_integrity", "distinct")
-"""Hard gates: safety, integrity, duplicate."""
-
-_MENDS: Mapping[str, tuple[Retried, str]] = {
-    "edit_applied": ("key_frame", "stronger"),
-    "key_frame_followed": ("video", "follow the key frame more closely"),
-    "scope_confined": ("video", "keep the change inside its region"),
-    "source_structure": ("key_frame", "weaker"),
-    "source_motion": ("video", "weaker"),
-    "temporal_steadiness": ("video", "steadier"),
-    "visual_integrity": ("key_frame", "weaker"),
-    "distinct": ("instruction", "another edit"),
-    "safety": ("instruction", "another edit"),
-}
-"""For each axis that fails: the stage most likely at fault, and the change to try."""
-
-
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PolicyConfig(BaseModel):
@@ -110,6 +94,8 @@ class PolicyConfig(BaseModel):
     """The least score, 0..1, by axis."""
     key_frame_thresholds: dict[str, Share]
     """The same for the key frame, judged first and alone."""
+    combine: tuple[Group, ...] = ()
+    """How axes that judge the same thing count together; what is in no group counts by itself."""
     calls_per_sample: dict[ToolName, Annotated[int, Field(ge=0)]] = Field(default=CALLS_PER_SAMPLE)
     """How often each costly tool may be called for one sample; what is not named keeps its default."""
     model_seconds_per_sample: float = Field(default=900.0, gt=0)
@@ -126,7 +112,7 @@ class PolicyConfig(BaseModel):
     @field_validator("thresholds")
     @classmethod
     def _every_gate(cls, thresholds: dict[str, float]) -> dict[str, float]:
-        missing = [gate for gate in GATES if gate not in thresholds]
+        missing = [gate for gate in MEASURED_GATES if gate not in thresholds]
         if missing:
             raise ValueError(f"no threshold for {', '.join(missing)}; a gate cannot be left out")
         return thresholds
@@ -134,10 +120,13 @@ class PolicyConfig(BaseModel):
     @field_validator("thresholds", "key_frame_thresholds")
     @classmethod
     def _known(cls, thresholds: dict[str, float]) -> dict[str, float]:
-        unknown = sorted(thresholds.keys() - _MENDS.keys())
-        if unknown:  # an axis that nobody judges would leave every sample unscored
-            raise ValueError(f"no axis {', '.join(unknown)}; expected some of {', '.join(_MENDS)}")
+        check_thresholds(thresholds)
         return thresholds
+
+    @model_validator(mode="after")
+    def _combined(self) -> Self:
+        check_groups(self.combine, self.thresholds)
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,46 +213,3 @@ def next_stage(tool: ToolName, sample: Sample, arguments: Mapping[str, object]) 
     if tool == "critique_video":
         return "done" if sample.verdict and sample.verdict.decision == "unscored" else "judged"
     return LEADS_TO[tool][0]
-
-
-def judge(critique: Critique, thresholds: Mapping[str, float], not_needed: frozenset[str] = frozenset()) -> Verdict:
-    """Hold a critique against its thresholds.
-
-    An axis of `thresholds` that could not be assessed leaves the sample unscored, unless it is not asked for
-    (`not_needed`: of a pair that no run made, say, whether it repeats another). A gate that fails decides
-    before any soft axis.
-    """
-    scores = {}
-    for axis, threshold in thresholds.items():
-        score = critique.scores.get(axis)
-        value = score.value if score else None
-        reason = score.reason if score else "not judged"
-        passed = None if value is None else value >= threshold
-        scores[axis] = AxisVerdict(value=value, threshold=threshold, passed=passed, reason=reason)
-    missing = [axis for axis, score in scores.items() if score.passed is None and axis not in not_needed]
-    failed = [axis for axis, score in scores.items() if score.passed is False]
-    gates = [axis for axis in failed if axis in GATES]
-    if gates:
-        return Verdict(decision="rejected", reasons=gates, rule="gate", scores=scores)
-    if missing:
-        return Verdict(decision="unscored", reasons=missing, rule="unscored", scores=scores)
-    if failed:
-        return Verdict(decision="rejected", reasons=failed, rule="threshold", scores=scores)
-    return Verdict(decision="accepted", reasons=[], rule="all_passed", scores=scores)
-
-
-def failed_axes(verdict: Verdict | None) -> tuple[str, ...]:
-    """The axes that failed, the one furthest under its threshold first."""
-    if verdict is None:
-        return ()
-    failed = {axis: score for axis, score in verdict.scores.items() if score.passed is False}
-    return tuple(sorted(failed, key=lambda axis: (failed[axis].value or 0.0) - failed[axis].threshold))
-
-
-def diagnose(verdict: Verdict | None) -> Diagnosis | None:
-    """The worst failed axis, the stage likely at fault and a change to try; None where nothing failed."""
-    axes = failed_axes(verdict)
-    if not axes:
-        return None
-    stage, change = _MENDS.get(axes[0], ("key_frame", "another seed"))
-    return Diagnosis(stage=stage, axis=axes[0], change=change)

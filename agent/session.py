@@ -23,7 +23,7 @@ from agent.nodes import Steps
 from agent.offers import OfferBook
 from agent.orders import carry_out
 from agent.planner import Planner
-from agent.policy import ToolName, judge
+from agent.policy import ToolName
 from agent.profile import Profile
 from agent.provenance import provenance
 from agent.repairs import Repairs
@@ -31,6 +31,7 @@ from agent.retention import Retention
 from agent.run_config import RunConfig, make_run_folder, settle_config
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
+from agent.verdicts import judge
 from ditto_models.call_log import ChatCall
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
@@ -211,10 +212,10 @@ def _tools(
         return provenance(models.names() | {"critic": critic.name}, session.profile.hash)
 
     def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
-        return judge(critique, policy.key_frame_thresholds)
+        return judge(critique, policy.key_frame_thresholds, combine=policy.combine)
 
     def of_video(sample: Sample, critique: Critique) -> Verdict:
-        return judge(critique, policy.thresholds)
+        return judge(critique, policy.thresholds, combine=policy.combine)
 
     return {
         "sample_clip": sample_clip(session.clips, session.sources.are_as_looked_at, media.artifacts, decoder, made_by),

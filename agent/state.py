@@ -11,10 +11,10 @@ from typing import Annotated, NotRequired, TypedDict
 from memory.sample import Event, ModelCall, Refusal, Sample
 
 CLEARS: Mapping[str, tuple[str, ...]] = {
-    "write_instruction": ("key_frame", "key_frame_verdict", "edit", "verdict"),
-    "edit_key_frame": ("key_frame_verdict", "edit", "verdict"),
-    "generate_video": ("verdict",),
-    "enhance_video": ("verdict",),
+    "write_instruction": ("key_frame", "key_frame_verdict", "edit", "verdict", "suggestion"),
+    "edit_key_frame": ("key_frame_verdict", "edit", "verdict", "suggestion"),
+    "generate_video": ("verdict", "suggestion"),
+    "enhance_video": ("verdict", "suggestion"),
 }
 """What no longer holds once a tool has done its stage again."""
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from agent.policy import LegalCall, PolicyConfig, calls_left, diagnose
+from agent.policy import LegalCall, PolicyConfig, calls_left
+from agent.verdicts import diagnose
 from memory.sample import Event, Sample, Verdict
 
 HISTORY_KEPT = 12
@@ -22,7 +23,7 @@ def state_block(
 ) -> dict[str, JsonValue]:
     """Stage, what there is so far, scores, diagnoses, budgets, what was done, and what may be called."""
     verdict = sample.verdict or sample.key_frame_verdict
-    suggestion = diagnose(verdict)
+    suggestion = sample.suggestion or diagnose(verdict)
     return {
         "stage": sample.stage,
         "wish": sample.wish,

@@ -28,6 +28,10 @@ def print_verdict(console: Console, title: str, verdict: Verdict) -> None:
 
 
 def _cells(score: AxisVerdict) -> tuple[str, str, Text, Text]:
-    mark, style = MARKS[score.passed]
+    mark, style = MARKS[score.passed] if score.counted else ("not counted", "dim")
     value = "-" if score.value is None else f"{score.value:.2f}"
-    return value, f"{score.threshold:.2f}", Text(mark, style=style), Text(score.reason)
+    return value, f"{score.threshold:.2f}", Text(mark, style=style), Text(_why(score))
+
+
+def _why(score: AxisVerdict) -> str:
+    return f"{score.reason} [{score.combined}]" if score.combined else score.reason

@@ -25,9 +25,10 @@ from agent.context import build_planner
 from agent.graph import build_graph
 from agent.nodes import Steps
 from agent.planner import Planner
-from agent.policy import Offers, PolicyConfig, ToolName, judge
+from agent.policy import Offers, PolicyConfig, ToolName
 from agent.profile import Component, load_profile
 from agent.state import SampleState
+from agent.verdicts import judge
 from ditto_models.call_log import ChatCall
 from memory.backup import connect
 from memory.group_commit import GroupCommit, LedgerError

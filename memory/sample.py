@@ -113,6 +113,10 @@ class AxisVerdict(Noun):
     passed: bool | None
     """None where the axis could not be assessed."""
     reason: str
+    counted: bool = True
+    """Whether it had a say in the decision."""
+    combined: str = ""
+    """The profile's rule for the axes that judge the same thing, where it is one of several."""
 
 
 class Verdict(Noun):
@@ -156,6 +160,8 @@ class Sample(Noun):
     key_frame_verdict: Verdict | None = None
     edit: Edit | None = None
     verdict: Verdict | None = None
+    suggestion: Diagnosis | None = None
+    """What a model would mend of the judged video, where one was asked."""
     diagnoses: list[Diagnosis] = Field(default_factory=list)
     attempts: dict[str, int] = Field(default_factory=dict)
     """Calls made, by tool."""

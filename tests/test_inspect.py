@@ -155,7 +155,8 @@ def test_the_verdict_of_a_sample_says_which_rule_decided_on_which_axis(run: Path
         if verdict is None:
             continue
         assert set(verdict) == {"decision", "reasons", "rule", "scores"}
-        assert all(set(score) == {"value", "threshold", "passed", "reason"} for score in verdict["scores"].values())
+        keys = {"value", "threshold", "passed", "reason", "counted", "combined"}
+        assert all(set(score) == keys for score in verdict["scores"].values())
         rules[record["decision"]] = (verdict["rule"], verdict["reasons"])
     assert rules == {
         "accepted": ("all_passed", []),

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from agent.pair_verdict import verdict_of
-from agent.policy import GATES
 from agent.profile import load_profile
+from agent.verdicts import GATES
 from ditto_models import assets, video
 from ditto_models.base import EditRequest, Frame, Frames, Masks
 from tests import commands

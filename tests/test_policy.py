@@ -7,19 +7,17 @@ from hypothesis import strategies as st
 
 from agent.policy import (
     CALLS,
-    GATES,
     LEADS_TO,
     LegalCall,
     Offers,
     PolicyConfig,
     calls_left,
-    diagnose,
-    judge,
     legal_calls,
     max_steps,
     next_stage,
 )
 from agent.state import apply
+from agent.verdicts import GATES, diagnose, judge
 from memory.sample import Critique, Edit, Event, Instruction, KeyFrame, Sample, Score, Verdict
 
 AXES = ("edit_applied", "temporal_steadiness", *GATES)
@@ -120,6 +118,12 @@ def test_an_axis_that_could_not_be_judged_is_unscored_not_zero() -> None:
     verdict = judge(critique, {"edit_applied": 0.5})
     assert (verdict.decision, verdict.reasons) == ("unscored", ["edit_applied"])
     assert judge(critique, {"edit_applied": 0.5}, frozenset({"edit_applied"})).decision == "accepted"
+
+
+def test_a_failed_axis_rejects_even_beside_one_that_could_not_be_judged() -> None:
+    scores = {"edit_applied": Score(value=0.1, reason=""), "source_motion": Score(value=None, reason="")}
+    verdict = judge(Critique(scores=scores), {"edit_applied": 0.5, "source_motion": 0.5})
+    assert (verdict.decision, verdict.reasons, verdict.rule) == ("rejected", ["edit_applied"], "threshold")
 
 
 def test_an_axis_that_nobody_judged_is_unscored() -> None:
