@@ -40,7 +40,7 @@ from memory.owner import Owner
 from memory.sample import Critique, Event, ModelCall, Provenance, Sample, Verdict
 from tools.accept import accept
 from tools.catalogue import Catalogue
-from tools.catalogue_writer import propose_from
+from tools.catalogue_writer import propose_from, suiting_from
 from tools.clip_table import ClipTable
 from tools.critique_key_frame import critique_key_frame
 from tools.critique_video import critique_video
@@ -207,6 +207,7 @@ def _tools(
 ) -> Mapping[ToolName, BaseTool]:
     stores, media, policy = session.stores, session.stores.media, session.profile.policy
     critic = models.critic(media, stores.ledger)
+    suiting = suiting_from(catalogue, book.others, book.beside, models.embedder.embed)
 
     def made_by() -> Provenance:
         return provenance(models.names() | {"critic": critic.name}, session.profile.hash)
@@ -220,9 +221,7 @@ def _tools(
     return {
         "sample_clip": sample_clip(session.clips, session.sources.are_as_looked_at, media.artifacts, decoder, made_by),
         "describe_clip": describe_clip(models.describer, models.masker, media, executor),
-        "write_instruction": write_instruction(
-            propose_from(catalogue, book.others, book.beside, models.embedder.embed), stores.memory, "catalogue"
-        ),
+        "write_instruction": write_instruction(propose_from(suiting), stores.memory, "catalogue"),
         "edit_key_frame": edit_key_frame(models.editor, media, executor),
         "critique_key_frame": critique_key_frame(critic.judge_key_frame, of_key_frame, critic.name, executor),
         "generate_video": generate_video(models.generator, media, executor),

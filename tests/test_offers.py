@@ -8,7 +8,7 @@ import pytest
 from agent.offers import OfferBook
 from memory.sample import Clip, Description, Instruction, Sample
 from tools.catalogue import Catalogue
-from tools.catalogue_writer import propose_from
+from tools.catalogue_writer import suiting_from
 
 FIGURE = {
     "subject_share": 0.15,
@@ -53,19 +53,19 @@ def sample(
 
 def test_a_look_of_another_clip_of_the_source_is_written_last_and_its_own_never(catalogue: Catalogue) -> None:
     book = OfferBook(catalogue.offers, catalogue.scopes, {})
-    propose = propose_from(catalogue, book.others, book.beside, lambda texts: np.ones((len(texts), 1), np.float32))
+    suiting = suiting_from(catalogue, book.others, book.beside, lambda texts: np.ones((len(texts), 1), np.float32))
     new = sample(9, "second", "one.mp4")
-    untouched = [each.look for each in propose(new, "color_grade", "")]
+    untouched = [each.look for each in suiting(new, "color_grade", "")]
     grades = list(dict.fromkeys(untouched))
     own, beside, elsewhere = (next(catalogue.looks[look].instructions(look)) for look in grades[:3])
     book.note(sample(1, "second", "one.mp4", own))
     book.note(sample(2, "first", "one.mp4", beside))
     book.note(sample(3, "third", "two.mp4", elsewhere))
-    looks = list(dict.fromkeys(each.look for each in propose(new, "color_grade", "")))
+    looks = list(dict.fromkeys(each.look for each in suiting(new, "color_grade", "")))
     assert own.look not in looks
     assert looks[-1] == beside.look
     assert looks.index(elsewhere.look) == 0
-    assert beside.look in [each.look for each in islice(propose(new, "color_grade", "any grade"), 200)]
+    assert beside.look in [each.look for each in islice(suiting(new, "color_grade", "any grade"), 200)]
 
 
 def test_a_run_leans_to_three_tenths_of_local_edits(catalogue: Catalogue) -> None:
