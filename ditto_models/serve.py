@@ -1,4 +1,4 @@
-"""Serves a model for the planner until told to stop.
+"""Serves a model for planner, writer and judge, or an embedding model, until told to stop.
 
 python -m ditto_models.serve vllm --model Qwen/Qwen3-VL-8B-Instruct
 """
@@ -20,17 +20,27 @@ def _parse(words: list[str]) -> VllmServerConfig:
     parser = argparse.ArgumentParser(prog="python -m ditto_models.serve", description=(__doc__ or "").splitlines()[0])
     vllm = parser.add_subparsers(dest="server", required=True).add_parser(
         "vllm",
-        help="a vision-language model behind an OpenAI-style address",
+        help="a model behind an OpenAI-style address",
         epilog="What follows -- goes to `vllm serve` as it is, for example -- --gpu-memory-utilization 0.8",
     )
     defaults = VllmServerConfig(model="")
     vllm.add_argument("--model", required=True, help="folder of a checkpoint, or its hub name")
     vllm.add_argument("--served-model-name", default="", metavar="NAME", help="name that clients ask for")
+    vllm.add_argument("--embeddings", action="store_true", help="serve the vectors of texts, not a chat")
+    vllm.add_argument("--gpus", type=int, default=defaults.gpus, metavar="N", help="that share the model (default 1)")
+    vllm.add_argument("--cpu", action="store_true", help="serve a tiny model on the CPU, for tests")
     vllm.add_argument("--host", default=defaults.host, help="address to listen on (default %(default)s)")
     vllm.add_argument("--port", type=int, default=defaults.port, help="0 takes a free one (default %(default)s)")
-    vllm.add_argument("--venv", type=Path, default=defaults.venv, help="environment of vLLM (default %(default)s)")
-    vllm.add_argument("--cpu", action="store_true", help="serve a tiny model on the CPU, for tests")
-    vllm.add_argument("--max-model-len", type=int, default=defaults.max_model_len, metavar="TOKENS")
+    vllm.add_argument(
+        "--venv", type=Path, metavar="DIR", help="environment of vLLM (default .venv-vllm-gpu, with --cpu .venv-vllm)"
+    )
+    vllm.add_argument(
+        "--max-model-len",
+        type=int,
+        default=defaults.max_model_len,
+        metavar="TOKENS",
+        help="of prompt and answer together (default 16384; for embeddings the model's own)",
+    )
     vllm.add_argument("--images-per-prompt", type=int, default=defaults.images_per_prompt, metavar="N")
     vllm.add_argument("--videos-per-prompt", type=int, default=defaults.videos_per_prompt, metavar="N")
     values = vars(parser.parse_args(words[:end]))

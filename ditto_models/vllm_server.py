@@ -5,11 +5,8 @@ Only the standard library is needed here: torch and vLLM are imported by the ser
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,48 +14,19 @@ import time
 import urllib.request
 from collections import deque
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self, TextIO
 
-CPU_SHIM = Path(__file__).parent / "vllm_cpu_shim"
-HUB_NAME = re.compile(r"\w[\w.-]*/[\w.-]+")
+from ditto_models.vllm_checks import VllmServerError, advice, check, free_port
+from ditto_models.vllm_flags import CPU_SHIM, VllmServerConfig, vllm_command, vllm_environment
+
+__all__ = ["CPU_SHIM", "VllmServer", "VllmServerConfig", "VllmServerError"]
+
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Our own server is never asked through a proxy."""
 LAST_LINES = 20
 POLL_SECONDS = 0.25
 STOP_SECONDS = 15.0
-
-
-class VllmServerError(RuntimeError):
-    """The server could not start, or ended by itself; the message says why and what to do."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VllmServerConfig:
-    """What to serve, where, and how much of it."""
-
-    model: str
-    """Folder of a checkpoint, or its name on the model hub, for example Qwen/Qwen3-VL-8B-Instruct."""
-    served_model_name: str = ""
-    """Name that clients ask for; empty: `model` as given."""
-    host: str = "127.0.0.1"
-    """The server asks for no key: open it to other machines only inside a trusted network."""
-    port: int = 8000
-    """0 takes a free one."""
-    venv: Path = Path(".venv-vllm")
-    """Environment that holds the `vllm` command."""
-    cpu: bool = False
-    """Serve on the CPU with a small cache, in one process: for tests with tiny models."""
-    max_model_len: int = 16384
-    """Tokens of prompt and answer together."""
-    images_per_prompt: int = 32
-    videos_per_prompt: int = 2
-    ready_timeout_seconds: float = 1800.0
-    """A first start may download the model."""
-    extra_flags: tuple[str, ...] = ()
-    """Passed to `vllm serve` as they are; they win over the flags chosen here."""
 
 
 class VllmServer:
@@ -68,6 +36,7 @@ class VllmServer:
         self.config = config
         self._log = log
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._advice = ""
         self._port = config.port
 
     @property
@@ -84,12 +53,16 @@ class VllmServer:
         """Start the server and wait until it is ready.
 
         Raises:
-            VllmServerError: no environment, model folder or free port; the server died or took too long.
+            VllmServerError: no environment, model folder, GPU or free port; the server died or took too long.
         """
-        _check_paths(self.config)
-        self._port = _free_port(self.config)
+        try:
+            check(self.config)
+            self._port = free_port(self.config)
+            command = vllm_command(self.config, self._port)
+        except ValueError as error:  # of the checkpoint's own files
+            raise VllmServerError(str(error)) from error
         with ExitStack() as undo:
-            self._start()
+            self._start(command)
             undo.callback(self._stop)
             self._wait_until_ready()
             undo.pop_all()
@@ -110,8 +83,7 @@ class VllmServer:
         self._process.wait()
         raise self._ended("while serving")
 
-    def _start(self) -> None:
-        command = vllm_command(self.config, self._port)
+    def _start(self, command: list[str]) -> None:
         try:
             self._process = subprocess.Popen(
                 command,
@@ -132,6 +104,7 @@ class VllmServer:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._last_lines.append(line.rstrip())
+            self._advice = self._advice or advice(line)
             with suppress(OSError, ValueError):  # nobody reads the log any more; vLLM must not wait for a reader
                 self._log.write(line)
                 self._log.flush()
@@ -157,9 +130,10 @@ class VllmServer:
 
     def _ended(self, when: str) -> VllmServerError:
         self._reader.join(timeout=STOP_SECONDS)
+        said = f"; {self._advice}" if self._advice else ""
         tail = "\n".join(self._last_lines)
         return VllmServerError(
-            f"vLLM ended {when} (status {self._process.returncode}); the last lines of its log:\n{tail}"
+            f"vLLM ended {when} (status {self._process.returncode}){said}; the last lines of its log:\n{tail}"
         )
 
     def _stop(self) -> None:
@@ -172,74 +146,6 @@ class VllmServer:
             _signal_group(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._reader.join(timeout=STOP_SECONDS)
-
-
-def vllm_command(config: VllmServerConfig, port: int) -> list[str]:
-    """The `vllm serve` command line with what Ditto's client relies on.
-
-    The hermes parser reads Qwen's tool calls, strict level `parameter` binds their arguments to the tool's schema, and
-    `--generation-config vllm` keeps a checkpoint's own sampling defaults out of requests that say what they want. Trust
-    in what a request says of its media lets a clip come with the times of its frames (`vision.video_settings`).
-    """
-    name = config.served_model_name or config.model
-    command = [str(config.venv.absolute() / "bin" / "vllm"), "serve", config.model, "--served-model-name", name]
-    command += ["--host", config.host, "--port", str(port), "--max-model-len", str(config.max_model_len)]
-    # The size is that of the clip which vLLM keeps memory for; without it that would be the longest one it can read.
-    videos = {"count": config.videos_per_prompt, "num_frames": 32, "width": 640, "height": 640}
-    command += ["--limit-mm-per-prompt", json.dumps({"image": config.images_per_prompt, "video": videos})]
-    command += ["--trust-request-mm-kwargs"]
-    command += ["--generation-config", "vllm"]
-    command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--tool-strict-level", "parameter"]
-    if config.cpu:
-        command += ["--dtype", "bfloat16", "--max-num-seqs", "4", "--enforce-eager"]
-        command += ["--distributed-executor-backend", "uni", "--kv-cache-memory-bytes", str(64 * 1024**2)]
-        # A seeded request whose prompt is read in chunks kills the CPU engine: "CPU Generator does not use offset".
-        command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(config.max_model_len)]
-    return [*command, *config.extra_flags]
-
-
-def vllm_environment(config: VllmServerConfig) -> dict[str, str]:
-    """Environment variables of the server: nothing is reported home, and a model folder needs no network."""
-    variables = dict(os.environ) | {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    # Ditto's own folders have plain names that must not stand before packages of the server's environment.
-    variables.pop("PYTHONPATH", None)
-    if Path(config.model).is_dir():
-        variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    if config.cpu:
-        variables["PYTHONPATH"] = str(CPU_SHIM)
-        variables["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process, one import of torch
-        variables["OMP_NUM_THREADS"] = "1"  # two spinning threads on busy cores stall for tens of seconds
-        variables["TORCHDYNAMO_DISABLE"] = "1"  # compiling for the first image takes longer than all the tests
-    return variables
-
-
-def _check_paths(config: VllmServerConfig) -> None:
-    command = config.venv / "bin" / "vllm"
-    if not command.is_file():
-        raise VllmServerError(
-            f"no vLLM in {str(config.venv)!r} ({command} is missing); "
-            "make a CPU one with `make .venv-vllm`, or name another environment with --venv"
-        )
-    folder = Path(config.model)
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise VllmServerError(f"model folder {config.model!r} has no config.json; give the folder of one checkpoint")
-    if not folder.is_dir() and not HUB_NAME.fullmatch(config.model):
-        raise VllmServerError(
-            f"no model folder {config.model!r}; give the folder of a checkpoint, or its hub name, ORGANISATION/NAME"
-        )
-
-
-def _free_port(config: VllmServerConfig) -> int:
-    """The port to serve on, checked before the start: another server there would answer in the place of ours."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((config.host, config.port))
-        except (OSError, OverflowError) as error:
-            raise VllmServerError(
-                f"cannot listen on {config.host}:{config.port} ({error}); choose another --host or --port"
-            ) from error
-        return int(probe.getsockname()[1])
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:
