@@ -118,10 +118,13 @@ def build_planner(component: Component) -> PlannerModel:
         return PlannerModel(chat=RulePlanner(), name="rules", is_transient=lambda error: False)
 
     def vllm() -> PlannerModel:
-        from ditto_models.vllm import VllmConfig, chat_model, is_transient
+        from ditto_models.vllm import VllmConfig, chat_model
+        from ditto_models.vllm_pool import ServerPool
 
         config = _config("planner", component, VllmConfig)
-        return PlannerModel(chat=chat_model(config), name=config.model, is_transient=is_transient)
+        chat = chat_model(config, ServerPool(config.servers()))
+        # The pool has tried again whatever is worth it.
+        return PlannerModel(chat=chat, name=config.model, is_transient=lambda error: False)
 
     return _choose("planner", component, {"rules": rules, "vllm": vllm})
 

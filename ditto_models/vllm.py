@@ -4,68 +4,96 @@ One request shape is promised to work: `bind_tools(tools, tool_choice="required"
 parallel_tool_calls=False)` with tools that carry `"strict": true` themselves, and PNG images as data URLs. Asked so, a
 server started by `ditto_models.serve` answers with one call whose arguments satisfy the tool's schema, or, where
 `max_tokens` cut it short, with no call at all.
+
+A call may bind `seed`, and `extra_headers={"x-ditto-purpose": ..., "x-ditto-prompt": HASH}` for its record.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from ditto_models.vllm_servers import ServersConfig
 
 if TYPE_CHECKING:
+    import httpx2
     from langchain_core.language_models import BaseChatModel
 
+    from ditto_models.vllm_pool import ServerPool
 
-class VllmConfig(BaseModel):
-    """Where the model is served, and how it samples."""
+
+class SamplingConfig(BaseModel):
+    """How a served model samples."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base_url: str = Field(pattern=r"^https?://[^/]+/.+")
-    """Address with its path, for example http://127.0.0.1:8000/v1."""
-    model: str = Field(min_length=1)
-    """Name that the server gives the model."""
-    api_key: SecretStr = SecretStr("none")
-    """vLLM asks for none unless it was started with one."""
     temperature: float = Field(default=0.7, ge=0, le=2)
     """0 always takes the likeliest token."""
     seed: int = 0
     """Of the sampling; the same request with the same seed gives the same answer. A call may bind its own."""
     max_tokens: int = Field(default=1024, ge=1)
     """Of one answer; a tool call that is cut by it is lost."""
+
+
+class VllmConfig(SamplingConfig):
+    """How a model samples that is served at one address of its own."""
+
+    base_url: str
+    """Address with its path, for example http://127.0.0.1:8000/v1."""
+    model: str = Field(min_length=1)
+    """Name that the server gives the model."""
+    api_key: SecretStr = SecretStr("")
+    """Empty: the environment variable VLLM_API_KEY, else none."""
     timeout_seconds: float = Field(default=120.0, gt=0)
-    """Of one request."""
-    max_retries: int = Field(default=2, ge=0)
-    """Of a request that was refused, timed out or met a busy server."""
+    """Of one attempt."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, address: str) -> str:
+        [tidy] = ServersConfig(base_urls=(address,), model="any").base_urls
+        return tidy
+
+    def servers(self) -> ServersConfig:
+        """The server as a group of one."""
+        return ServersConfig(
+            base_urls=(self.base_url,), model=self.model, api_key=self.api_key, timeout_seconds=self.timeout_seconds
+        )
 
 
-def chat_model(config: VllmConfig) -> BaseChatModel:
-    """A chat model that talks to the server; nothing is sent before its first call.
+def chat_model(config: SamplingConfig, pool: ServerPool) -> BaseChatModel:
+    """A chat model over the servers of a pool; nothing is sent before its first call. Its calls are async only.
 
-    It has a connection pool of its own: the one that LangChain shares by address outlives the event loop it began in.
+    It retries nothing itself: the pool's transport does, and raises the OpenAI client's own errors when it gives up.
     """
+    import httpx2
     from langchain_openai import ChatOpenAI
-    from openai import DefaultAsyncHttpxClient
+
+    from ditto_models.vllm_transport import PLACEHOLDER
 
     return ChatOpenAI(
-        base_url=config.base_url,
-        model=config.model,
-        api_key=config.api_key,
+        base_url=PLACEHOLDER,
+        model=pool.config.model,
+        api_key=pool.config.key,
         temperature=config.temperature,
         seed=config.seed,
         max_completion_tokens=config.max_tokens,
-        timeout=config.timeout_seconds,
-        max_retries=config.max_retries,
+        timeout=None,
+        max_retries=0,
         use_responses_api=False,
-        http_async_client=DefaultAsyncHttpxClient(),
+        http_client=httpx2.Client(transport=httpx2.MockTransport(_refuse_to_block)),
+        http_async_client=http_client(pool),
     )
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed later: no connection, a time-out, a server that is busy or broke.
+def http_client(pool: ServerPool) -> httpx2.AsyncClient:
+    """A plain client over the servers of a pool, for requests that are no chat; it is given `PLACEHOLDER` addresses."""
+    import httpx2
 
-    A request that the server refuses as it is (400, 404, ...) is not.
-    """
-    from openai import APIConnectionError, InternalServerError, RateLimitError
+    from ditto_models.vllm_transport import PLACEHOLDER, PooledTransport
 
-    return isinstance(error, APIConnectionError | InternalServerError | RateLimitError)
+    return httpx2.AsyncClient(transport=PooledTransport(pool), base_url=PLACEHOLDER, timeout=None, trust_env=False)
+
+
+def _refuse_to_block(request: httpx2.Request) -> httpx2.Response:
+    raise RuntimeError("a served model is called with `ainvoke`; a blocking call would hold up every other sample")

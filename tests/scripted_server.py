@@ -12,7 +12,7 @@ The function runs in the thread of its request: it may look at `asked.body` (the
 of the tools), `asked.schema` (of a json_schema answer), `asked.text` (all text parts, joined). It returns text, a
 `call(...)`, several calls in a list, or a fault (Reset, Die, Stall, Cut, Status, Raw, HTML), which happens to that one
 request. `schema_answer` is a function that answers every schema with its smallest instance. `server.asked` keeps what
-came, in order.
+came, in order; `server.died` is an event to wait for.
 
 Served: POST /v1/chat/completions and /v1/embeddings, GET /v1/models, /health and /metrics. With `slots`, that many
 requests run at a time and the others wait, as /metrics tells; `seconds` is how long each takes. Standard library only.
@@ -90,14 +90,11 @@ class ScriptedServer:
         self._script: deque[Fault | None] = deque()
         self._free = threading.Condition()
         self._http: _Http | None = None
+        self.died = threading.Event()
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
-
-    @property
-    def alive(self) -> bool:
-        return self._http is not None
 
     def script(self, *steps: Fault | None) -> None:
         """Break the next calls, one step each; None lets one pass."""
@@ -114,6 +111,7 @@ class ScriptedServer:
 
     def restart(self) -> None:
         """Listen, on the port it had before if it was killed."""
+        self.died.clear()
         self._http = _Http(("127.0.0.1", self.port), self)
         self.port = int(self._http.server_address[1])
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
@@ -123,6 +121,7 @@ class ScriptedServer:
         http, self._http = self._http, None
         if http is not None:
             http.end()
+            self.died.set()
 
     def reply(self, asked: Asked) -> Answer:
         """What the script or the function says, after the request had its turn."""

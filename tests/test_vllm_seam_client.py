@@ -18,8 +18,10 @@ from langchain_core.runnables import Runnable
 from openai import NotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ditto_models.vllm import VllmConfig, chat_model
+from ditto_models.vllm import SamplingConfig, VllmConfig, chat_model
+from ditto_models.vllm_pool import ServerPool, ServersError
 from ditto_models.vllm_server import VllmServer
+from ditto_models.vllm_servers import ServersConfig
 
 pytestmark = pytest.mark.slow
 
@@ -64,10 +66,12 @@ def tool(name: str, *, strict: bool = True) -> dict[str, Any]:
 def client(
     server: VllmServer, names: list[str] | None = None, *, strict: bool = True, **settings: Any
 ) -> Runnable[LanguageModelInput, AIMessage]:
-    config = VllmConfig(base_url=server.base_url, model=server.model, **settings)
+    pool = ServerPool(ServersConfig(base_urls=(server.base_url,), model=server.model))
     tools = [tool(name, strict=strict) for name in names or TOOLS]
     asked = {"strict": True} if strict else {}
-    return chat_model(config).bind_tools(tools, tool_choice="required", parallel_tool_calls=False, **asked)
+    return chat_model(SamplingConfig(**settings), pool).bind_tools(
+        tools, tool_choice="required", parallel_tool_calls=False, **asked
+    )
 
 
 def ask(*picture_seeds: int) -> list[BaseMessage]:
@@ -91,55 +95,55 @@ def prompt_tokens(message: AIMessage) -> int:
     return message.usage_metadata["input_tokens"]
 
 
-def test_arguments_always_satisfy_their_schema(vllm_server: VllmServer) -> None:
+async def test_arguments_always_satisfy_their_schema(vllm_server: VllmServer) -> None:
     called = set()
     for seed in range(12):
-        called.add(type(validate(client(vllm_server, temperature=1.5, seed=seed).invoke(ask(seed)))))
+        called.add(type(validate(await client(vllm_server, temperature=1.5, seed=seed).ainvoke(ask(seed)))))
     assert len(called) > 1
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
-def test_each_tool_can_be_the_only_one(vllm_server: VllmServer, name: str) -> None:
-    assert isinstance(validate(client(vllm_server, [name], temperature=1.5).invoke(ask(1))), TOOLS[name])
+async def test_each_tool_can_be_the_only_one(vllm_server: VllmServer, name: str) -> None:
+    assert isinstance(validate(await client(vllm_server, [name], temperature=1.5).ainvoke(ask(1))), TOOLS[name])
 
 
-def test_server_binds_arguments_even_where_the_client_did_not_ask(vllm_server: VllmServer) -> None:
+async def test_server_binds_arguments_even_where_the_client_did_not_ask(vllm_server: VllmServer) -> None:
     for seed in range(4):
-        validate(client(vllm_server, strict=False, temperature=1.5, seed=seed).invoke(ask(seed)))
+        validate(await client(vllm_server, strict=False, temperature=1.5, seed=seed).ainvoke(ask(seed)))
 
 
-def test_answer_cut_by_max_tokens_has_no_call_and_says_why(vllm_server: VllmServer) -> None:
-    answer = client(vllm_server, ["write_instruction"], max_tokens=30).invoke(ask(1))
+async def test_answer_cut_by_max_tokens_has_no_call_and_says_why(vllm_server: VllmServer) -> None:
+    answer = await client(vllm_server, ["write_instruction"], max_tokens=30).ainvoke(ask(1))
     assert (answer.tool_calls, answer.invalid_tool_calls) == ([], [])
     assert answer.response_metadata["finish_reason"] == "length"
 
 
-def test_call_can_be_mended_after_an_error(vllm_server: VllmServer) -> None:
+async def test_call_can_be_mended_after_an_error(vllm_server: VllmServer) -> None:
     planner, messages = client(vllm_server), ask(1)
-    first = planner.invoke(messages)
+    first = await planner.ainvoke(messages)
     error = ToolMessage("Not legal here; call reject.", tool_call_id=first.tool_calls[0]["id"], status="error")
-    second = planner.invoke([*messages, first, error])
+    second = await planner.ainvoke([*messages, first, error])
     validate(second)
     assert prompt_tokens(second) > prompt_tokens(first)
 
 
-def test_answer_without_a_call_can_be_mended(vllm_server: VllmServer) -> None:
-    cut = client(vllm_server, max_tokens=8).invoke(ask(1))
-    validate(client(vllm_server).invoke([*ask(1), cut, HumanMessage("That held no whole call. Call one tool.")]))
+async def test_answer_without_a_call_can_be_mended(vllm_server: VllmServer) -> None:
+    cut = await client(vllm_server, max_tokens=8).ainvoke(ask(1))
+    validate(await client(vllm_server).ainvoke([*ask(1), cut, HumanMessage("That held no whole call. Call one tool.")]))
 
 
-def test_every_picture_reaches_the_model(vllm_server: VllmServer) -> None:
-    none, one, two = (prompt_tokens(client(vllm_server).invoke(ask(*seeds))) for seeds in ((), (1,), (1, 2)))
+async def test_every_picture_reaches_the_model(vllm_server: VllmServer) -> None:
+    none, one, two = [prompt_tokens(await client(vllm_server).ainvoke(ask(*seeds))) for seeds in ((), (1,), (1, 2))]
     assert none < one < two
     assert two - one == one - none
 
 
-def test_seed_decides_the_answer(vllm_server: VllmServer) -> None:
-    def wish(seed: int) -> Arguments:
-        return validate(client(vllm_server, ["write_instruction"], temperature=1.5, seed=seed).invoke(ask(1)))
+async def test_seed_decides_the_answer(vllm_server: VllmServer) -> None:
+    async def wish(seed: int) -> Arguments:
+        return validate(await client(vllm_server, ["write_instruction"], temperature=1.5, seed=seed).ainvoke(ask(1)))
 
-    assert wish(3) == wish(3)
-    assert len({wish(seed).model_dump_json() for seed in range(4)}) > 1
+    assert await wish(3) == await wish(3)
+    assert len({(await wish(seed)).model_dump_json() for seed in range(4)}) > 1
 
 
 async def test_many_samples_may_ask_at_once(vllm_server: VllmServer) -> None:
@@ -148,10 +152,12 @@ async def test_many_samples_may_ask_at_once(vllm_server: VllmServer) -> None:
         validate(answer)
 
 
-def test_unknown_model_is_an_error_that_names_it(vllm_server: VllmServer) -> None:
-    config = VllmConfig(base_url=vllm_server.base_url, model="another")
+async def test_unknown_model_is_an_error_that_names_it(vllm_server: VllmServer) -> None:
+    pool = ServerPool(ServersConfig(base_urls=(vllm_server.base_url,), model="another"))
     with pytest.raises(NotFoundError, match="another"):
-        chat_model(config).invoke("hello")
+        await chat_model(SamplingConfig(), pool).ainvoke("hello")
+    with pytest.raises(ServersError, match="serves 'tiny-vlm', not 'another'"):
+        await pool.check()
 
 
 @pytest.mark.parametrize("base_url", ["127.0.0.1:8000/v1", "http://127.0.0.1:8000", ""])

@@ -1,0 +1,62 @@
+"""What a server says of itself, asked in passing: which models it serves, and how many requests wait in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import httpx2
+from pydantic import BaseModel, ValidationError
+
+PROBE_SECONDS = 5.0
+"""That a server has to say which models it serves; a loaded one answers in milliseconds."""
+WAITING = re.compile(rb"^vllm:num_requests_waiting(?:\{[^}\n]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
+"""One line for each engine, as vLLM 0.32 writes its gauge for Prometheus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What a look at a server found."""
+
+    problem: str = ""
+    """Why it cannot be used now; empty where it can."""
+    serves: tuple[str, ...] = ()
+    """The models that it serves, where it said so."""
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: list[_Model]
+
+
+async def look(client: httpx2.AsyncClient, base_url: str, api_key: str, model: str) -> Looked:
+    """Ask a server which models it serves."""
+    headers = {"authorization": f"Bearer {api_key}"}
+    try:
+        answer = await client.get(f"{base_url}/models", headers=headers, timeout=PROBE_SECONDS)
+    except (httpx2.HTTPError, OSError) as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return Looked(problem=f"does not answer ({words})")
+    if answer.status_code in (401, 403):
+        return Looked(problem=f"refuses the api key ({answer.status_code})")
+    try:
+        serves = tuple(served.id for served in _Models.model_validate_json(answer.content).data)
+    except ValidationError:
+        return Looked(problem=f"answers {answer.status_code} and no list of models at {base_url}/models")
+    names = ", ".join(map(repr, serves)) or "nothing"
+    return Looked(serves=serves, problem="" if model in serves else f"serves {names:.300}, not {model!r}")
+
+
+async def requests_waiting(client: httpx2.AsyncClient, base_url: str) -> int | None:
+    """The length of a server's queue, all its engines together; None where it has no such metric.
+
+    Raises:
+        httpx2.HTTPError: it did not answer.
+    """
+    address = base_url.removesuffix("/v1") + "/metrics"
+    answer = await client.get(address, timeout=PROBE_SECONDS)
+    lengths = WAITING.findall(answer.content) if answer.status_code == 200 else []
+    return sum(int(float(length)) for length in lengths) if lengths else None

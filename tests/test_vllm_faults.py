@@ -1,0 +1,117 @@
+"""What can go wrong between a client and its server is named right, and what follows from it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import httpx2
+import pytest
+
+from ditto_models.vllm_answers import problem_of
+from ditto_models.vllm_faults import Answer, fault_of_answer, fault_of_error, retry_after
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+COMPLETION = b'{"choices": [{"message": {"role": "assistant", "content": "yes"}}]}'
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
+    return Answer(path="/chat/completions", status=status, headers=headers, body=body)
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "again", "is_try", "suspect"),
+    [
+        (429, "busy", True, False, False),
+        (503, "busy", True, False, True),
+        (500, "broken", True, True, False),
+        (502, "gateway", True, True, True),
+        (504, "gateway", True, True, True),
+        (408, "late", True, True, True),
+        (307, "refused", False, True, False),
+        (400, "refused", False, True, False),
+        (401, "refused", False, True, True),
+        (404, "refused", False, True, True),
+        (413, "refused", False, True, False),
+        (422, "refused", False, True, False),
+    ],
+)
+def test_status_says_what_follows(status: int, name: str, again: bool, is_try: bool, suspect: bool) -> None:
+    fault = fault_of_answer(answer(status, b'{"error": {"message": "why\\nnot"}}'))
+    assert fault is not None
+    assert (fault.name, fault.again, fault.is_try, fault.suspect) == (name, again, is_try, suspect)
+    assert fault.said == f"answered {status}: why not"
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "is_try"),
+    [
+        (httpx2.ConnectError("refused"), "unreachable", False),
+        (httpx2.ConnectTimeout(""), "unreachable", False),
+        (httpx2.ProxyError("no"), "unreachable", False),
+        (TimeoutError(), "late", True),
+        (httpx2.ReadTimeout(""), "late", True),
+        (httpx2.ReadError(""), "lost", True),
+        (httpx2.RemoteProtocolError("cut"), "lost", True),
+        (ConnectionResetError(), "lost", True),
+        (httpx2.DecodingError("gzip"), "no completion", True),
+    ],
+)
+def test_error_says_what_follows(error: Exception, name: str, is_try: bool) -> None:
+    fault = fault_of_error(error)
+    assert fault is not None
+    assert (fault.name, fault.is_try, fault.again, fault.suspect) == (name, is_try, True, True)
+
+
+def test_an_error_of_our_own_is_no_fault_of_a_server() -> None:
+    assert fault_of_error(httpx2.LocalProtocolError("illegal header value")) is None
+    assert fault_of_error(KeyError("choices")) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("7", 7),
+        ("1.5", 1.5),
+        ("-3", 0),
+        ("Sun, 22 Nov 2026 12:00:30 GMT", 30),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0),
+        ("86400", 300),
+        ("soon", None),
+        ("nan", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) -> None:
+    assert retry_after(header, NOW) == seconds
+
+
+def with_arguments(arguments: object) -> bytes:
+    call = {"id": "1", "type": "function", "function": {"name": "reject", "arguments": arguments}}
+    return json.dumps({"choices": [{"message": {"content": None, "tool_calls": [call]}}]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (COMPLETION, ""),
+        (with_arguments('{"note": "\x00 \x1b[2J \\u0000"}'), ""),
+        (with_arguments('{"note": "cut'), ""),
+        (with_arguments(json.dumps({"note": "x" * 200_000})), ""),
+        (b"", "nothing instead of JSON"),
+        (b"<!DOCTYPE html><p>Sign in", "HTML instead of JSON"),
+        (COMPLETION[:-10], "broken text instead of JSON"),
+        (b"\xff\xfe\x00", "broken text instead of JSON"),
+        (b"[" * 100_000, "broken text instead of JSON"),
+        (b'{"n": ' + b"9" * 5000 + b"}", "broken text instead of JSON"),
+        (b"null", "JSON that is no object"),
+        (b'{"error": {"message": "no"}}', "JSON without a chat completion"),
+        (b'{"choices": []}', "JSON without a chat completion"),
+        (b'{"choices": [{"message": {"content": 5}}]}', "a chat completion whose content is no text"),
+        (with_arguments({"note": "a"}), "a chat completion with a broken tool call (arguments that are no text)"),
+        (with_arguments("[" * 100_000), "a chat completion with a broken tool call (arguments nested too deep)"),
+        (with_arguments("9" * 5000), "a chat completion with a broken tool call (a number that is too long)"),
+    ],
+)
+def test_only_a_whole_completion_passes(body: bytes, problem: str) -> None:
+    assert problem_of("/chat/completions", body) == problem
