@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -18,13 +18,21 @@ CONNECTIONS = httpx2.Limits(max_connections=None, max_keepalive_connections=None
 
 
 class LoopHome:
-    """Connections and tasks of one event loop."""
+    """Connections and tasks of one event loop; made by `open`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clients: dict[bool, httpx2.AsyncClient], closing: AsyncGenerator[None]) -> None:
         self.loop = asyncio.get_running_loop()
-        self._clients: dict[bool, httpx2.AsyncClient] = {}
+        self._clients = clients
+        self._closing = closing
         self._tasks: set[asyncio.Task[None]] = set()
-        self.start(self._close_with_the_loop())
+
+    @classmethod
+    async def open(cls) -> LoopHome:
+        """The home in the running event loop. Nothing is connected yet."""
+        clients: dict[bool, httpx2.AsyncClient] = {}
+        closing = _closing(clients)
+        await anext(closing)
+        return cls(clients, closing)
 
     def client(self, base_url: str) -> httpx2.AsyncClient:
         """The client for an address: a server on this machine is never asked through a proxy."""
@@ -45,14 +53,17 @@ class LoopHome:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._closing.aclose()
 
-    async def _close_with_the_loop(self) -> None:
-        """`asyncio.run` cancels what still runs when it ends: the moment to close connections."""
-        try:
-            await self.loop.create_future()
-        finally:
-            for client in self._clients.values():
-                await client.aclose()
+
+async def _closing(clients: Mapping[bool, httpx2.AsyncClient]) -> AsyncGenerator[None]:
+    """Once begun, it closes the clients when it is closed or dropped: an event loop closes all that it knows of when it
+    ends, which nothing else of the library can wait for."""
+    try:
+        yield
+    finally:
+        for client in clients.values():
+            await client.aclose()
 
 
 def is_loopback(base_url: str) -> bool:

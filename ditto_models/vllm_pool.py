@@ -64,13 +64,13 @@ class ServerPool:
         Raises:
             ServersError: none answers, or none serves the model.
         """
-        home = self._at_home()
+        home = await self._at_home()
         found = await asyncio.gather(*(self._look(home, server) for server in self.servers))
         if all(looked.problem for looked in found):
             raise ServersError(_none_usable(self.config.model, self.servers, found))
         for server, looked in zip(self.servers, found, strict=True):
             if looked.problem and not server.aside:
-                self._set_aside(server, looked.problem)
+                self._set_aside(home, server, looked.problem)
 
     @asynccontextmanager
     async def lease(self, avoid: frozenset[str] = frozenset()) -> AsyncIterator[Lease]:
@@ -92,6 +92,8 @@ class ServerPool:
     def failed(self, lease: Lease, fault: Fault) -> None:
         """The attempt failed: its server is slowed down, left to rest or set aside, as the fault says."""
         server = lease.server
+        if lease.home is not self._home:
+            return  # its event loop has ended
         if fault.slow_down:
             server.limit.refused(lease.began, time.monotonic())
         if fault.name == "busy":
@@ -100,7 +102,7 @@ class ServerPool:
             return
         server.faults_in_a_row += fault.again and fault.is_try
         if fault.suspect or server.faults_in_a_row >= FAULTS_IN_A_ROW:
-            self._set_aside(server, fault.said)
+            self._set_aside(lease.home, server, fault.said)
 
     def waiting_tasks(self) -> set[asyncio.Task[object]]:
         """The tasks that wait for a server to come back; not those that only wait for their turn."""
@@ -115,11 +117,11 @@ class ServerPool:
         if home is not None:
             await home.close()
 
-    def _at_home(self) -> LoopHome:
+    async def _at_home(self) -> LoopHome:
         if self._home is None or self._home.loop is not asyncio.get_running_loop():
             if self._home is not None and self._home.loop.is_running():
                 raise RuntimeError("the pool is in use in another event loop that still runs; give each its own pool")
-            self._home = LoopHome()
+            self._home = await LoopHome.open()
             self._waiters.clear()
             for server in self.servers:
                 server.in_flight, server.is_watched = 0, False
@@ -128,7 +130,7 @@ class ServerPool:
         return self._home
 
     async def _take(self, avoid: frozenset[str]) -> Lease:
-        home = self._at_home()
+        home = await self._at_home()
         server = None if self._waiters else self._free_server(avoid)
         if server is not None:
             return self._grant(home, server)
@@ -189,10 +191,9 @@ class ServerPool:
         if seconds >= TOLD_REST_SECONDS:
             self.on_change(f"server {server.base_url} is left alone for {seconds:.0f} s: it {fault.said}")
 
-    def _set_aside(self, server: Server, why: str) -> None:
+    def _set_aside(self, home: LoopHome, server: Server, why: str) -> None:
         server.aside, server.aside_since, server.is_told = why, time.monotonic(), False
         server.strikes += 1
-        home = self._at_home()
         home.start(self._probe(home, server))
 
     async def _probe(self, home: LoopHome, server: Server) -> None:
