@@ -18,7 +18,7 @@ from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
 from memory.ledger import Ledger
 from tools.critic.of_pair import PairCritic
-from tools.critic.protocol import Critic
+from tools.critic.protocol import Critic, Judge
 from tools.media import Media
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class Models:
     generator: base.VideoGenerator
     enhancer: base.VideoEnhancer
     critic: Callable[[Media, Ledger], Critic]
+    judge: Callable[[Media, Executor], Judge] | None = None
+    """A model beside the critic, where the profile has one."""
 
     def names(self) -> dict[str, str]:
         """What filled each slot, for a sample's record."""

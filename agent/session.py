@@ -31,7 +31,7 @@ from agent.retention import Retention
 from agent.run_config import RunConfig, make_run_folder, settle_config
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
-from agent.verdicts import judge
+from agent.verdicts import failed_axes, judge
 from ditto_models.call_log import ChatCall
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
@@ -208,9 +208,11 @@ def _tools(
     stores, media, policy = session.stores, session.stores.media, session.profile.policy
     critic = models.critic(media, stores.ledger)
     suiting = suiting_from(catalogue, book.others, book.beside, models.embedder.embed)
+    judged_by = models.judge(media, executor) if models.judge else None
+    judges = {"critic": critic.name} | ({"judge": judged_by.name} if judged_by else {})
 
     def made_by() -> Provenance:
-        return provenance(models.names() | {"critic": critic.name}, session.profile.hash)
+        return provenance(models.names() | judges, session.profile.hash)
 
     def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
         return judge(critique, policy.key_frame_thresholds, combine=policy.combine)
@@ -223,9 +225,9 @@ def _tools(
         "describe_clip": describe_clip(models.describer, models.masker, media, executor),
         "write_instruction": write_instruction(propose_from(suiting), stores.memory, "catalogue"),
         "edit_key_frame": edit_key_frame(models.editor, media, executor),
-        "critique_key_frame": critique_key_frame(critic.judge_key_frame, of_key_frame, critic.name, executor),
+        "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
         "generate_video": generate_video(models.generator, media, executor),
-        "critique_video": critique_video(critic.judge_video, of_video, critic.name, executor),
+        "critique_video": critique_video(critic, of_video, failed_axes, executor, judged_by),
         "enhance_video": enhance_video(models.enhancer, media, executor),
         "retry": retry(),
         "accept": accept(made_by),
