@@ -146,7 +146,14 @@ def build_embedder(component: Component) -> base.TextEmbedder:
 
         return BgeSmallEmbedder(_config("embedder", component, BgeSmallEmbedderConfig))
 
-    return _choose("embedder", component, {"bge_small": bge_small})
+    def vllm() -> base.TextEmbedder:
+        from ditto_models.vllm_embedder import VllmEmbedder, VllmEmbedderConfig
+        from ditto_models.vllm_servers import ServersConfig
+
+        servers, own = component.split(ServersConfig.model_fields)
+        return VllmEmbedder(_config("embedder", servers, ServersConfig), _config("embedder", own, VllmEmbedderConfig))
+
+    return _choose("embedder", component, {"bge_small": bge_small, "vllm": vllm})
 
 
 def build_pair_critic(profile: Profile) -> PairCritic:

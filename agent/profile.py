@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, cast
 
@@ -34,6 +34,14 @@ class Component(BaseModel):
     def settings(self) -> dict[str, JsonValue]:
         """All but the kind."""
         return cast("dict[str, JsonValue]", self.__pydantic_extra__ or {})
+
+    def split(self, keys: Container[str]) -> tuple[Component, Component]:
+        """The settings with these keys, and the others, as a component each."""
+        first = {key: value for key, value in self.settings.items() if key in keys}
+        others = {key: value for key, value in self.settings.items() if key not in keys}
+        return Component.model_validate({"kind": self.kind} | first), Component.model_validate(
+            {"kind": self.kind} | others
+        )
 
 
 class MemoryConfig(BaseModel):

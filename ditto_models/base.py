@@ -148,7 +148,11 @@ class TextEmbedder(Protocol):
     """Turns texts into unit vectors whose dot product is their similarity."""
 
     name: str
-    dimensions: int
+
+    @property
+    def dimensions(self) -> int:
+        """Of a vector."""
+        ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors, ND float32."""

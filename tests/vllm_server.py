@@ -24,15 +24,21 @@ CHAT_TEMPLATE = ROOT / "ditto_models" / "qwen_vl_tools.jinja"
 @pytest.fixture(scope="session")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """The running server: `base_url` and `model` are what a client needs. Ready in about half a minute."""
-    venv = Path(os.environ.get("DITTO_VLLM_VENV", ROOT / ".venv-vllm"))
-    if not (venv / "bin" / "vllm").is_file():
-        pytest.fail(f"no vLLM in {str(venv)!r}; make it with `make .venv-vllm`", pytrace=False)
+    venv = environment_of_vllm()
     checkpoint = tiny_checkpoint(venv, os.environ.get("DITTO_TINY_VLM_FAMILY", "qwen3_vl"))
     config = VllmServerConfig(
         model=str(checkpoint), served_model_name="tiny-vlm", port=0, venv=venv, cpu=True, ready_timeout_seconds=240
     )
     with (tmp_path_factory.mktemp("vllm") / "server.log").open("w") as log, VllmServer(config, log) as server:
         yield server
+
+
+def environment_of_vllm() -> Path:
+    """Folder of the environment that serves on the CPU; the test fails where there is none."""
+    venv = Path(os.environ.get("DITTO_VLLM_VENV", ROOT / ".venv-vllm"))
+    if not (venv / "bin" / "vllm").is_file():
+        pytest.fail(f"no vLLM in {str(venv)!r}; make it with `make .venv-vllm`", pytrace=False)
+    return venv
 
 
 def tiny_checkpoint(venv: Path, family: str) -> Path:
