@@ -101,10 +101,18 @@ class VllmEmbedder:
 
     @cached_property
     def _clients(self) -> list[OpenAI]:
-        from openai import OpenAI
+        from openai import DefaultHttpxClient, OpenAI
 
-        settings = {"api_key": self._servers.key(), "timeout": self._servers.timeout_seconds, "max_retries": 0}
-        return [OpenAI(base_url=address, **settings) for address in self._servers.addresses()]  # type: ignore[arg-type]
+        return [
+            OpenAI(
+                base_url=address,
+                api_key=self._servers.key(),
+                timeout=self._servers.timeout_seconds,
+                max_retries=0,
+                http_client=DefaultHttpxClient(trust_env=False),  # our own servers are never asked through a proxy
+            )
+            for address in self._servers.addresses()
+        ]
 
     def _checked(self, vectors: list[list[float]], num_texts: int, dimensions: int) -> NDArray[np.float32]:
         """Unit vectors; a number of dimensions of 0 takes any."""
