@@ -1,0 +1,97 @@
+"""What a writer is told: the clip's caption, what may be asked for, how long, and what was asked before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from functools import cache
+from string import ascii_uppercase
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+
+from memory.sample import Sample
+from prompts.library import Prompt, render
+from tools.edit_options import EditOption
+from tools.instruction_checks import MOST_CHARACTERS, Form
+from tools.write_instruction import Refused
+
+LENGTHS = (6, 9, 12, 16, 22)
+"""Words aimed for, drawn by the sample's seed: data sets want short and long instructions."""
+MOST_OPTIONS = 12
+_EXAMPLES = 2
+_SEEN_SHARE = 0.04
+_FACT_WORDS = {"greenery": "greenery green foliage plants grass leaves", "sky": "sky clouds"}
+"""What a measured share of the picture lets a writer name."""
+
+
+class Written(BaseModel):
+    """An answer, in the order in which the model writes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    plan: str = Field(min_length=1, max_length=200)
+    option: str
+    instruction: str = Field(min_length=1, max_length=MOST_CHARACTERS)
+
+
+@cache
+def answer_type(count: int) -> type[Written]:
+    """The answer where this many options are offered: it names one of them."""
+    letters: Any = Literal[tuple(ascii_uppercase[:count])]
+    return create_model("Written", __base__=Written, option=(letters, ...))
+
+
+def words_aimed_for(seed: int) -> int:
+    """About how many words the instruction of a sample should have."""
+    return random.Random(f"{seed} words").choice(LENGTHS)
+
+
+def form_of(words: int, edits: int) -> Form:
+    """How far from its length an instruction may be: half, or half as much again and a little."""
+    return Form(fewest_words=max(3, words // 2), most_words=words * 3 // 2 + 3, edits=edits)
+
+
+def system_prompt(edits: int) -> Prompt:
+    """Who the writer is and the rules of the task."""
+    return render("writer_system", edits=edits)
+
+
+def task_text(
+    sample: Sample, edit_type: str, wish: str, options: Sequence[EditOption], avoid: Sequence[str], words: int
+) -> str:
+    """The task as JSON between marks; whatever it holds is data.
+
+    Raises:
+        ValueError: the sample was not described.
+    """
+    if sample.description is None:
+        raise ValueError(f"sample {sample.id!r} was not described; an instruction is written from its caption")
+    lessons = [diagnosis.change for diagnosis in sample.diagnoses if diagnosis.stage == "instruction"]
+    task: dict[str, JsonValue] = {
+        "edit_type": edit_type,
+        "scope": options[0].scope,
+        "caption": sample.description.caption,
+        "options": {letter: _told(option) for letter, option in zip(ascii_uppercase, options, strict=False)},
+        "words": words,
+        "avoid": list(avoid),
+        "wish": wish,
+        "lesson": lessons[-1] if lessons else "",
+    }
+    return render("writer_task", task=task).text
+
+
+def mend_text(refused: Sequence[Refused]) -> str:
+    """What was wrong with the answers so far."""
+    told = [{"instruction": each.text, "problem": each.problem} for each in refused]
+    return render("writer_mend", refused=told).text
+
+
+def grounds(sample: Sample, facts: Mapping[str, float]) -> list[str]:
+    """What the caption and the measured facts say is there."""
+    caption = sample.description.caption if sample.description else ""
+    return [caption, *(words for fact, words in _FACT_WORDS.items() if facts.get(fact, 0.0) > _SEEN_SHARE)]
+
+
+def _told(option: EditOption) -> JsonValue:
+    return {"does": option.name, "for_example": list(option.words[:_EXAMPLES])}
