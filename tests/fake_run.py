@@ -123,12 +123,13 @@ def run_fake(
     limits: Limits | None = None,
     prepare: Callable[[Session], None] = lambda session: None,
     accept_changes: bool = False,
+    seed: int = 0,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[Outcome, list[Sample]]:
     """One session of a campaign; returns its outcome and the samples it decided on, in the order they ended."""
     profile = profile or fake_profile()
     reporter = Silent()
-    config = RunConfig(profile_name="embedded", seed=0, clips=str(clips), profile=profile)
+    config = RunConfig(profile_name="embedded", seed=seed, clips=str(clips), profile=profile)
     with open_session(run, config, models or fake_models(profile), 2, say, accept_changes) as session:
         prepare(session)
         campaign = Campaign(session, limits or Limits(target=target), reporter)

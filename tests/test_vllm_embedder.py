@@ -17,7 +17,8 @@ from agent.profile import Component
 from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder, VllmEmbedderConfig
 from ditto_models.vllm_server import VllmServer, VllmServerConfig
 from ditto_models.vllm_servers import ServersConfig
-from tests.vllm_server import environment_of_vllm, tiny_checkpoint
+from tests.tiny_checkpoints import tiny_checkpoint
+from tests.vllm_server import environment_of_vllm
 
 Vectors = Callable[[list[str]], list[list[float]]]
 QUICK = VllmEmbedderConfig(patience_seconds=0)

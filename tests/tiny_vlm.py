@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from transformers import (
     GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
+    ProcessorMixin,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
@@ -63,33 +65,43 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
-    tokenizer = _tokenizer()
-    model, processor = (_qwen2_5 if arguments.family == "qwen2_5_vl" else _qwen3)(tokenizer)
+    tokenizer = byte_tokenizer(CORPUS)
+    model, processor = tiny_model(arguments.family, tokenizer)
     if arguments.bias:
         _bias_output(model, tokenizer)
-    ends = tokenizer.convert_tokens_to_ids([END_OF_TURN, END_OF_TEXT])
+    save(model, processor, arguments.out)
+
+
+def tiny_model(family: str, tokenizer: PreTrainedTokenizerFast) -> tuple[PreTrainedModel, ProcessorMixin]:
+    """Random weights of a family, qwen2_5_vl or qwen3_vl, for the tokenizer's vocabulary; and its processor."""
+    return (_qwen2_5 if family == "qwen2_5_vl" else _qwen3)(tokenizer)
+
+
+def save(model: PreTrainedModel, processor: ProcessorMixin, out: Path) -> None:
+    """Write a folder that vLLM loads: weights in bfloat16, tokenizer, processor, chat template."""
+    ends = processor.tokenizer.convert_tokens_to_ids([END_OF_TURN, END_OF_TEXT])
     # Like the published checkpoints: defaults that a server takes over unless it is told not to.
     model.generation_config = GenerationConfig(
         do_sample=True, temperature=0.7, top_p=0.8, top_k=20, eos_token_id=ends, pad_token_id=ends[1]
     )
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).eval().save_pretrained(arguments.out)
-    processor.save_pretrained(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    model.to(torch.bfloat16).eval().save_pretrained(out)
+    processor.save_pretrained(out)
 
 
-def _tokenizer() -> PreTrainedTokenizerFast:
-    """A byte-level BPE of about 1,000 pieces with Qwen's special tokens, trained on CORPUS."""
+def byte_tokenizer(corpus: Sequence[str], words: str = WORDS, pieces: int = 1000) -> PreTrainedTokenizerFast:
+    """A byte-level BPE with Qwen's special tokens, trained on a corpus; no piece spans two words."""
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.Split(Regex(words), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     raw.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     raw.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=1000, min_frequency=2, show_progress=False, initial_alphabet=alphabet)
+        corpus, trainers.BpeTrainer(vocab_size=pieces, min_frequency=2, show_progress=False, initial_alphabet=alphabet)
     )
     special = [END_OF_TEXT, END_OF_TURN, *OTHER_SPECIAL]
     raw.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in special])

@@ -1,36 +1,61 @@
-"""A real vLLM server on the CPU with a tiny random model, started once for all the tests that ask for it.
+"""Real vLLM servers on the CPU with tiny models, started when a test first asks for them and shared by all that do.
 
-DITTO_VLLM_VENV names another environment than .venv-vllm; DITTO_TINY_VLM_FAMILY=qwen2_5_vl serves the older family.
+DITTO_VLLM_VENV names another environment than .venv-vllm; DITTO_TINY_VLM_FAMILY=qwen2_5_vl serves the older family
+where one server is asked for.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import subprocess
-import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from ditto_models.vllm_server import CPU_SHIM, VllmServer, VllmServerConfig
+from agent.context import build_planner
+from agent.planner import PlannerModel
+from agent.profile import Component
+from ditto_models.vllm_server import VllmServer, VllmServerConfig
+from tests.tiny_checkpoints import ROOT, tiny_checkpoint, trained_checkpoint
 
-ROOT = Path(__file__).parent.parent
-BUILDER = ROOT / "tests" / "tiny_vlm.py"
-CHAT_TEMPLATE = ROOT / "ditto_models" / "qwen_vl_tools.jinja"
+FAMILIES = ("qwen3_vl", "qwen2_5_vl")
+TRAINED = "trained"
 
 
-@pytest.fixture(scope="session")
-def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
-    """The running server: `base_url` and `model` are what a client needs. Ready in about half a minute."""
-    venv = environment_of_vllm()
-    checkpoint = tiny_checkpoint(venv, os.environ.get("DITTO_TINY_VLM_FAMILY", "qwen3_vl"))
-    config = VllmServerConfig(
-        model=str(checkpoint), served_model_name="tiny-vlm", port=0, venv=venv, cpu=True, ready_timeout_seconds=240
-    )
-    with (tmp_path_factory.mktemp("vllm") / "server.log").open("w") as log, VllmServer(config, log) as server:
-        yield server
+class Servers:
+    """Running servers by what they serve: a family's random model, or the trained one."""
+
+    def __init__(self, venv: Path, logs: Path, undo: ExitStack) -> None:
+        self._venv = venv
+        self._logs = logs
+        self._undo = undo
+        self._running: dict[str, VllmServer] = {}
+
+    def get(self, *names: str) -> tuple[VllmServer, ...]:
+        """The servers of these names; those that do not run yet are started at the same time."""
+        wanted = [name for name in names if name not in self._running]
+        with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
+            starting = [pool.submit(self._start, name) for name in wanted]
+        for name, server in zip(wanted, starting, strict=True):
+            self._running[name] = server.result()
+        return tuple(self._running[name] for name in names)
+
+    def _start(self, name: str) -> VllmServer:
+        trained = name == TRAINED
+        checkpoint = trained_checkpoint(self._venv) if trained else tiny_checkpoint(self._venv, name)
+        served = TRAINED if trained else "tiny-vlm"
+        config = VllmServerConfig(
+            model=str(checkpoint),
+            served_model_name=served,
+            port=0,
+            venv=self._venv,
+            cpu=True,
+            ready_timeout_seconds=240,
+        )
+        log = self._undo.enter_context((self._logs / f"{name}.log").open("w"))
+        return self._undo.enter_context(VllmServer(config, log))
 
 
 def environment_of_vllm() -> Path:
@@ -41,19 +66,32 @@ def environment_of_vllm() -> Path:
     return venv
 
 
-def tiny_checkpoint(venv: Path, family: str) -> Path:
-    """Folder of the checkpoint, built once for each version of the script and chat template that make it."""
-    version = hashlib.sha256(BUILDER.read_bytes() + CHAT_TEMPLATE.read_bytes()).hexdigest()[:12]
-    folder = ROOT / ".cache" / f"tiny-vlm-{family}-{version}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as workspace:
-        built = Path(workspace) / family
-        subprocess.run(
-            [str(venv / "bin" / "python"), str(BUILDER), str(built), "--family", family, "--bias"],
-            env=os.environ | {"PYTHONPATH": str(CPU_SHIM), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
-            check=True,
-        )
-        built.rename(folder)
-    return folder
+def served_planner(server: VllmServer, temperature: float) -> PlannerModel:
+    """The planner of a profile whose kind is vllm."""
+    component = {"kind": "vllm", "base_url": server.base_url, "model": server.model, "temperature": temperature}
+    return build_planner(Component.model_validate(component))
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """What starts servers; each is ready in about half a minute and takes 1.2 GB."""
+    with ExitStack() as undo:
+        yield Servers(environment_of_vllm(), tmp_path_factory.mktemp("vllm"), undo)
+
+
+@pytest.fixture(scope="session")
+def vllm_server(servers: Servers) -> VllmServer:
+    """A server with a random model: `base_url` and `model` are what a client needs."""
+    return servers.get(os.environ.get("DITTO_TINY_VLM_FAMILY", FAMILIES[0]))[0]
+
+
+@pytest.fixture(scope="session")
+def vllm_servers(servers: Servers) -> tuple[VllmServer, ...]:
+    """Two servers with random models of both families, under the same name."""
+    return servers.get(*FAMILIES)
+
+
+@pytest.fixture(scope="session")
+def trained_server(servers: Servers) -> VllmServer:
+    """A server with the model that was trained to call what the embedded planner calls."""
+    return servers.get(TRAINED)[0]
