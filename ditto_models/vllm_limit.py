@@ -7,8 +7,10 @@ computer networks" (1989), with one decrease for a round of calls as in TCP.
 
 from __future__ import annotations
 
-QUEUE_CUT = 0.75
+QUEUE_CUT = 0.85
 """Of a limit at which requests queue: they are only early."""
+ARRIVING = 1
+"""Requests that may be seen waiting where none queue: one that has just arrived waits for the model's next step."""
 REFUSED_CUT = 0.5
 """Of a limit at which the server refused or did not answer in time."""
 
@@ -20,7 +22,7 @@ class Limit:
         self._most = most
         self._value = float(first)
         self._cut_at = float("-inf")
-        self._queued = 0
+        self._waiting = 0
 
     @property
     def calls(self) -> int:
@@ -29,7 +31,7 @@ class Limit:
 
     def answered(self, in_flight: int) -> None:
         """A call was answered while so many were under way, itself among them: one more a round, if all were used."""
-        if in_flight >= self.calls and not self._queued:
+        if in_flight >= self.calls and self._waiting <= ARRIVING:
             self._value = min(self._value + 1 / self.calls, float(self._most))
 
     def refused(self, began: float, now: float) -> None:
@@ -40,12 +42,12 @@ class Limit:
     def read_queue(self, waiting: int, in_flight: int, now: float) -> None:
         """The server says how many requests wait.
 
-        A request that has just arrived waits for a moment, so one reading stops the growth and a second one in a row
-        cuts. While more calls are under way than the limit allows, the last cut has yet to show.
+        One reading of a queue stops the growth, a second one in a row cuts. While more calls are under way than the
+        limit allows, the last cut has yet to show.
         """
-        seen_before = self._queued > 0
-        self._queued = waiting
-        if waiting and seen_before and in_flight <= self.calls:
+        queued_before = self._waiting > ARRIVING
+        self._waiting = waiting
+        if waiting > ARRIVING and queued_before and in_flight <= self.calls:
             self._cut(QUEUE_CUT, now)
 
     def _cut(self, factor: float, now: float) -> None:

@@ -23,6 +23,7 @@ from ditto_models.vllm_limit import Limit
 from ditto_models.vllm_loop import LoopHome
 from ditto_models.vllm_probe import Looked, look, requests_waiting
 from ditto_models.vllm_servers import ServersConfig
+from ditto_models.waits import owner_of_waits
 
 FAULTS_IN_A_ROW = 3
 """After which a server that answers, but never with what was asked for, is set aside."""
@@ -105,7 +106,7 @@ class ServerPool:
             self._set_aside(lease.home, server, fault.said)
 
     def waiting_tasks(self) -> set[asyncio.Task[object]]:
-        """The tasks that wait for a server to come back; not those that only wait for their turn."""
+        """The tasks in whose name calls wait for a server to come back (`own_waits`); not those that only queue."""
         now = time.monotonic()
         if any(not server.aside and server.resting_until <= now for server in self.servers):
             return set()
@@ -134,7 +135,7 @@ class ServerPool:
         server = None if self._waiters else self._free_server(avoid)
         if server is not None:
             return self._grant(home, server)
-        waiter = _Waiter(granted=home.loop.create_future(), task=asyncio.current_task(), avoid=avoid)
+        waiter = _Waiter(granted=home.loop.create_future(), task=owner_of_waits(), avoid=avoid)
         self._waiters[waiter] = None
         self._tell_if_none_is_left()
         try:
@@ -197,8 +198,8 @@ class ServerPool:
         home.start(self._probe(home, server))
 
     async def _probe(self, home: LoopHome, server: Server) -> None:
-        """Look at a server that was set aside until it is well: at once, unless that helped nothing before."""
-        if server.strikes > 1:
+        """Look at a server that was set aside until it is well: at once, unless a look told nothing before."""
+        if server.strikes > 1 or server.faults_in_a_row >= FAULTS_IN_A_ROW:
             self._tell_aside(server)
             await asyncio.sleep(back_off_seconds(server.strikes))
         for number in itertools.count(1):
@@ -222,7 +223,7 @@ class ServerPool:
 
     def _take_back(self, server: Server) -> None:
         was_told, seconds = server.is_told, time.monotonic() - server.aside_since
-        server.aside, server.is_told, server.faults_in_a_row = "", False, 0
+        server.aside, server.is_told = "", False
         server.times_back += 1
         self._told_none = False
         if was_told:
