@@ -7,9 +7,9 @@ A clip goes as images with their times between them, or as one video; both were 
 
 - `as_images`, the default: any OpenAI-style server takes it, and no frame is merged with its neighbour. It reads like
   the way in which Qwen3-VL itself writes a video: a time, then a picture.
-- one `video_url` part of JPEG frames: half the tokens, since the model merges two frames into one. The request must
-  carry `video_settings(...)` in its extra body, or the server takes the frames to be a second apart and says so to the
-  model; and vLLM takes such settings only when started with `--trust-request-mm-kwargs`.
+- one `video_url` part of JPEG frames: half the tokens, since the model merges two frames into one. When its frames
+  were taken must stand in the request's extra body (`sendable` puts it there), or the server takes them to be a second
+  apart and says so to the model; and vLLM takes it only when started with `--trust-request-mm-kwargs`.
 
 Shape suffixes: T frames, H height, W width, C the channels R, G, B.
 """
@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -38,6 +39,16 @@ LEAST_TOKENS = 4
 FRAMES_PER_STEP = 2
 """Frames of a video that share their tokens."""
 VIDEO_PREFIX = "data:video/jpeg;base64,"
+TIMES = "media_io_kwargs"
+"""Key of what a video part says of the times of its frames, and of the same in a request to vLLM."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sendable:
+    """Parts for a message, and what the extra body of its request must hold beside them."""
+
+    parts: list[dict[str, Any]]
+    extra_body: dict[str, Any]
 
 
 class VisionConfig(BaseModel):
@@ -90,7 +101,7 @@ def image_part(frame_HWC: Frame, config: VisionConfig) -> Part:
 
 
 def video_parts(frames_THWC: Frames, fps: float, config: VisionConfig) -> list[Part]:
-    """A clip as parts: one `video_url`, or for each frame its time in words and its image.
+    """A clip as parts: for each frame its time in words and its image, or one `video_url` for `sendable`.
 
     Raises:
         ValueError: the frames are fewer than two, or too long and thin for their tokens.
@@ -100,23 +111,25 @@ def video_parts(frames_THWC: Frames, fps: float, config: VisionConfig) -> list[P
     images = [_resized(frames_THWC[index], tokens, config) for index in indices]
     if not config.as_images:
         encoded = ",".join(base64.b64encode(_encoded(image, "jpeg", config)).decode() for image in images)
-        return [{"type": "video_url", "video_url": {"url": VIDEO_PREFIX + encoded}}]
+        times = _times(indices, len(frames_THWC), fps)
+        return [{"type": "video_url", "video_url": {"url": VIDEO_PREFIX + encoded}, TIMES: times}]
     parts: list[Part] = []
     for index, image in zip(indices, images, strict=True):
         parts += [{"type": "text", "text": f"{index / fps:.2f} s"}, _image_part(image, config)]
     return parts
 
 
-def video_settings(num_frames: int, fps: float, config: VisionConfig) -> dict[str, JsonValue]:
-    """What the extra body of a request must hold beside the parts of clips of this length; empty for images.
+def sendable(parts: Sequence[Mapping[str, Any]]) -> Sendable:
+    """Parts as a request may hold them: what is said of the times of a clip goes to the extra body.
 
-    It tells vLLM to sample no further and at which times the frames lie. All clips of one request must share it.
+    Raises:
+        ValueError: two clips lie at other times, and a request can say but one thing of all of them.
     """
-    if config.as_images:
-        return {}
-    indices: list[JsonValue] = list(sampled_frames(num_frames, fps, config))
-    clip: dict[str, JsonValue] = {"num_frames": -1, "fps": fps}
-    return {"media_io_kwargs": {"video": clip | {"frames_indices": indices, "total_num_frames": num_frames}}}
+    times = [part[TIMES] for part in parts if TIMES in part]
+    if any(each != times[0] for each in times):
+        raise ValueError("two clips of one request have other frames or rates; show them as images (vision.as_images)")
+    plain = [{key: value for key, value in part.items() if key != TIMES} for part in parts]
+    return Sendable(parts=plain, extra_body={TIMES: times[0]} if times else {})
 
 
 def sampled_frames(num_frames: int, fps: float, config: VisionConfig) -> list[int]:
@@ -142,6 +155,12 @@ def tokens_of(parts: Sequence[Part], config: VisionConfig) -> int:
         ValueError: a part is neither text, an image nor a clip made here.
     """
     return sum(_tokens_of(part, config) for part in parts)
+
+
+def _times(indices: list[int], num_frames: int, fps: float) -> JsonValue:
+    """For vLLM's loader of videos: sample no further; the frames are these of so many at that rate."""
+    taken: list[JsonValue] = [*indices]
+    return {"video": {"num_frames": -1, "fps": fps, "frames_indices": taken, "total_num_frames": num_frames}}
 
 
 def _tokens_of(part: Part, config: VisionConfig) -> int:

@@ -85,7 +85,7 @@ def _chat_flags(config: VllmServerConfig) -> list[str]:
 
     The hermes parser reads Qwen's tool calls, strict level `parameter` binds their arguments to the tool's schema, and
     `--generation-config vllm` keeps a checkpoint's own sampling defaults out of requests that say what they want. Trust
-    in what a request says of its media lets a clip come with the times of its frames (`vision.video_settings`).
+    in what a request says of its media lets a clip come with the times of its frames (`vision.sendable`).
     """
     # The size is that of the clip which vLLM keeps memory for; without it that would be the longest one it can read.
     videos = {"count": config.videos_per_prompt, "num_frames": 32, "width": 640, "height": 640}

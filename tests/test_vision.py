@@ -21,9 +21,9 @@ from ditto_models.vision import (
     VisionConfig,
     image_part,
     sampled_frames,
+    sendable,
     tokens_of,
     video_parts,
-    video_settings,
 )
 from ditto_models.vllm_server import DIRECT, VllmServer
 from tests.moving_scene import moving_scene
@@ -102,10 +102,21 @@ def test_what_cannot_be_shown_is_refused_in_words() -> None:
         tokens_of([{"type": "video", "video": "clip.mp4"}], VisionConfig())
 
 
-def prompt(server: VllmServer, parts: list[Part], extra: dict[str, Any]) -> str:
+def test_clips_of_one_request_lie_at_the_same_times() -> None:
+    config = VisionConfig(as_images=False)
+    clips = [video_parts(moving_scene(count).frames, FPS, config) for count in (13, 13, 49)]
+    shown = sendable([*clips[0], {"type": "text", "text": "or"}, *clips[1]])
+    assert [sorted(part) for part in shown.parts] == [["type", "video_url"], ["text", "type"], ["type", "video_url"]]
+    assert shown.extra_body["media_io_kwargs"]["video"]["frames_indices"] == [0, 4, 8, 12]
+    with pytest.raises(ValueError, match="show them as images"):
+        sendable([*clips[0], *clips[2]])
+
+
+def prompt(server: VllmServer, parts: list[Part]) -> str:
     """What the model was given, as text; a picture is as many pad tokens as it cost."""
-    body = {"model": server.model, "messages": [{"role": "user", "content": parts}], "max_tokens": 1}
-    answer = post(server, "v1/chat/completions", body | extra | {"return_token_ids": True})
+    shown = sendable(parts)
+    body = {"model": server.model, "messages": [{"role": "user", "content": shown.parts}], "max_tokens": 1}
+    answer = post(server, "v1/chat/completions", body | shown.extra_body | {"return_token_ids": True})
     tokens = {"model": server.model, "tokens": answer["prompt_token_ids"]}
     return str(post(server, "detokenize", tokens)["prompt"])
 
@@ -128,7 +139,7 @@ def test_a_real_server_counts_the_same_tokens(vllm_server: VllmServer, as_images
     config = vision(family_of(vllm_server), tokens_per_image=64, tokens_per_video=128, as_images=as_images)
     for frames in (moving_scene(49).frames, moving_scene(13, 200, 120).frames):
         given = [*video_parts(frames, FPS, config), image_part(frames[0], config)]
-        text = prompt(vllm_server, given, video_settings(len(frames), FPS, config))
+        text = prompt(vllm_server, given)
         assert text.count("<|image_pad|>") + text.count("<|video_pad|>") == tokens_of(given, config)
 
 
@@ -139,5 +150,5 @@ def test_the_frames_of_a_video_part_lie_at_their_own_times(vllm_server: VllmServ
         pytest.skip("only Qwen3-VL writes times into the prompt")
     config = vision(family, tokens_per_video=128, as_images=False)
     frames: Frames = moving_scene(49).frames
-    text = prompt(vllm_server, video_parts(frames, FPS, config), video_settings(len(frames), FPS, config))
+    text = prompt(vllm_server, video_parts(frames, FPS, config))
     assert [f"<{seconds} seconds>" in text for seconds in (0.2, 1.0, 1.7)] == [True] * 3

@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
+from ditto_models.vision import sendable
 from prompts.library import Prompt
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -62,12 +63,13 @@ class Asker(Generic[Answer]):
     async def _said(self, question: Question, seed: int) -> AIMessage:
         # In extra_body: given as an argument, a cut answer would be an exception in the place of an answer.
         schema = {"name": self.answer.__name__, "strict": True, "schema": self.answer.model_json_schema()}
+        shown = sendable(question.parts)
         chat = self.chat.bind(
             seed=seed,
-            extra_body={"response_format": {"type": "json_schema", "json_schema": schema}},
+            extra_body={"response_format": {"type": "json_schema", "json_schema": schema}} | shown.extra_body,
             extra_headers=headers(question.purpose, question.system),
         )
-        content: list[str | dict[Any, Any]] = [dict(part) for part in question.parts]
+        content: list[str | dict[Any, Any]] = [*shown.parts]
         said: AIMessage = await chat.ainvoke([SystemMessage(question.system.text), HumanMessage(content=content)])
         return said
 
