@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ditto_models.base import Frames
+from ditto_models.call_log import recording
 from ditto_models.vision import (
     Part,
     VisionConfig,
@@ -26,7 +27,10 @@ from ditto_models.vision import (
     video_parts,
 )
 from ditto_models.vllm_server import DIRECT, VllmServer
+from prompts.library import Prompt
 from tests.moving_scene import moving_scene
+from tests.served import served_chat
+from tools.ask import Asker, Question
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
 FPS = 25.0
@@ -152,3 +156,20 @@ def test_the_frames_of_a_video_part_lie_at_their_own_times(vllm_server: VllmServ
     frames: Frames = moving_scene(49).frames
     text = prompt(vllm_server, video_parts(frames, FPS, config))
     assert [f"<{seconds} seconds>" in text for seconds in (0.2, 1.0, 1.7)] == [True] * 3
+
+
+class Seen(BaseModel):
+    moves: bool
+
+
+@pytest.mark.slow
+async def test_a_question_may_show_a_clip_as_one_video(vllm_server: VllmServer) -> None:
+    config = vision(family_of(vllm_server), tokens_per_video=128, as_images=False)
+    asker = Asker(chat=served_chat(vllm_server, temperature=0), answer=Seen)
+    system = Prompt(text="Say whether it moves.", hash="0" * 8)
+    parts = video_parts(moving_scene(49).frames, FPS, config)
+    with recording() as calls:
+        answer = await asker.ask(Question(purpose="caption", system=system, parts=parts, seed=0))
+    assert isinstance(answer, Seen)
+    assert calls[0].prompt_tokens > tokens_of(parts, config)
+    assert b"frames_indices" in calls[0].request
