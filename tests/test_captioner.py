@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ditto_models.executors.in_process import InProcessExecutor
 from ditto_models.vision import VisionConfig, video_parts
@@ -100,6 +102,12 @@ async def test_answer_that_was_cut_is_no_caption(media: Media) -> None:
 def test_caption_is_one_line_of_what_can_be_seen() -> None:
     hidden = "A red\x07 ball\u202e\n\n rolls\u200b\ud800  away\x00"
     assert one_line(hidden) == "A red ball rolls away"
+
+
+@given(st.text(st.characters()))
+def test_every_text_becomes_a_line_that_can_be_shown(text: str) -> None:
+    assert one_line(text).isprintable()
+    assert one_line(one_line(text)) == one_line(text)
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tools.catalogue import Catalogue
 from tools.instruction_checks import MOST_CHARACTERS, Form, problems_of_form, tidy
@@ -159,3 +161,14 @@ def test_a_word_that_means_the_same_grounds_a_thing() -> None:
 def test_a_thing_is_named_in_the_words_that_may_name_it() -> None:
     assert named("Paint the old stone bridge near the harbor deep red.") == [("stone", "bridge"), ("harbor",)]
     assert named("Snow falls.") == []
+
+
+PIECES = "Turn and the light , . ; nothing but his it ly 's into"
+
+
+@given(st.text() | st.lists(st.sampled_from(PIECES.split(" "))).map(" ".join))
+def test_no_text_breaks_the_checks_and_what_passes_can_be_shown(text: str) -> None:
+    ungrounded(text, [CAPTION, text], lambda texts: np.zeros((len(texts), 1), np.float32), 0.65)
+    if problems_of_form(tidy(text), ONE) == []:
+        assert tidy(text).isprintable()
+        assert len(tidy(text)) <= MOST_CHARACTERS

@@ -194,6 +194,15 @@ async def test_words_for_another_look_than_the_one_named_are_refused(
         await written(writer, memory, sample(), "season")
 
 
+async def test_example_of_an_option_is_no_new_instruction(memory: InstructionMemory, options: Options) -> None:
+    def copy(asked: Asked) -> Any:
+        letter, option = next(iter(asked.data("task")["options"].items()))
+        return {"plan": "Copy.", "option": letter, "instruction": option["for_example"][0].upper()}
+
+    with pytest.raises(ToolError, match="word for word"):
+        await written(writer_of(memory, options, copy), memory, sample(), "season")
+
+
 async def test_editor_that_follows_words_has_one_open_option(memory: InstructionMemory) -> None:
     hat = "Put a straw hat on the rabbit."
     answer = {"plan": "A hat.", "option": "A", "instruction": hat}

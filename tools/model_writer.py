@@ -14,7 +14,7 @@ from string import ascii_uppercase
 from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel, ConfigDict, Field
 
-from memory.instructions import Neighbour
+from memory.instructions import Neighbour, normalise
 from memory.sample import Instruction, Sample
 from tools.ask import Asker, Part, Question, Unreadable, text_part
 from tools.edit_options import EditOption, Options
@@ -169,10 +169,18 @@ class ModelWriter:
         sources = [*grounds(task.sample, facts), task.edit_type.replace("_", " "), *option.words]
         missing = ungrounded(text, sources, self.embed, config.named_least)
         strayed = task.likeness.problem(text, chosen, config.about_least, config.about_margin)
-        unseen = f"it takes for granted {', '.join(map(repr, missing))}, which the caption does not have"
-        return [*([unseen] if missing else []), *([strayed] if strayed else [])]
+        problems = {
+            f"it takes for granted {', '.join(map(repr, missing))}, which the caption does not have": bool(missing),
+            "it is an example of its option, word for word; use words of your own": _is_copied(text, option),
+            strayed: bool(strayed),
+        }
+        return [problem for problem, found in problems.items() if found]
 
     async def _repeat(self, instruction: Instruction) -> Refused:
         near = await self.nearest(instruction.edit_type, instruction.text, 1)
         earlier = f"says what {near[0].text!r} says" if near else "repeats an earlier one"
         return Refused(text=instruction.text, problem=f"it {earlier}; ask for something else, or say it otherwise")
+
+
+def _is_copied(text: str, option: EditOption) -> bool:
+    return normalise(text) in map(normalise, option.words)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 from memory.sample import Sample
 from prompts.library import Prompt, render
 from tools.edit_options import EditOption
-from tools.instruction_checks import MOST_CHARACTERS, Form
+from tools.instruction_checks import MOST_CHARACTERS, Form, problems_of_form
 from tools.write_instruction import Refused
 
 LENGTHS = (6, 9, 12, 16, 22)
@@ -94,4 +94,6 @@ def grounds(sample: Sample, facts: Mapping[str, float]) -> list[str]:
 
 
 def _told(option: EditOption) -> JsonValue:
-    return {"does": option.name, "for_example": list(option.words[:_EXAMPLES])}
+    """The option by its name and by examples that would pass themselves."""
+    plain = [words for words in option.words if not problems_of_form(words, Form())]
+    return {"does": option.name, "for_example": list((plain or list(option.words))[:_EXAMPLES])}
