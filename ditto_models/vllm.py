@@ -81,6 +81,8 @@ def chat_model(config: SamplingConfig, pool: ServerPool) -> BaseChatModel:
         timeout=None,
         max_retries=0,
         use_responses_api=False,
+        disable_streaming=True,
+        openai_proxy=None,
         http_client=httpx2.Client(transport=httpx2.MockTransport(_refuse_to_block)),
         http_async_client=http_client(pool),
     )

@@ -15,13 +15,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httpx2
-
 from ditto_models.vllm_faults import Fault
 from ditto_models.vllm_lease import Lease, Server, back_off_seconds
 from ditto_models.vllm_limit import Limit
 from ditto_models.vllm_loop import LoopHome
-from ditto_models.vllm_probe import Looked, look, requests_waiting
+from ditto_models.vllm_probe import SILENT, Looked, look, requests_waiting
 from ditto_models.vllm_servers import ServersConfig
 from ditto_models.waits import owner_of_waits
 
@@ -245,7 +243,7 @@ class ServerPool:
     async def _read_queue(self, home: LoopHome, server: Server) -> None:
         try:
             waiting = await requests_waiting(home.client(server.base_url), server.base_url)
-        except (httpx2.HTTPError, OSError):
+        except SILENT:
             return  # whether it lives is found out by the calls
         if waiting is not None:
             server.limit.read_queue(waiting, server.in_flight, time.monotonic())

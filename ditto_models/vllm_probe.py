@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 
 import httpx2
+from anyio import EndOfStream
 from pydantic import BaseModel, ValidationError
 
 PROBE_SECONDS = 5.0
 """That a server has to say which models it serves; a loaded one answers in milliseconds."""
+SILENT = (httpx2.HTTPError, OSError, EndOfStream)
+"""How a server does not answer; TLS that breaks off is raised by anyio itself."""
 WAITING = re.compile(rb"^vllm:num_requests_waiting(?:\{[^}\n]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
 """One line for each engine, as vLLM 0.32 writes its gauge for Prometheus."""
 
@@ -36,8 +40,9 @@ async def look(client: httpx2.AsyncClient, base_url: str, api_key: str, model: s
     """Ask a server which models it serves."""
     headers = {"authorization": f"Bearer {api_key}"}
     try:
-        answer = await client.get(f"{base_url}/models", headers=headers, timeout=PROBE_SECONDS)
-    except (httpx2.HTTPError, OSError) as error:
+        async with asyncio.timeout(PROBE_SECONDS):
+            answer = await client.get(f"{base_url}/models", headers=headers, timeout=None)
+    except SILENT as error:
         words = " ".join(str(error).split()) or type(error).__name__
         return Looked(problem=f"does not answer ({words})")
     if answer.status_code in (401, 403):
@@ -54,9 +59,9 @@ async def requests_waiting(client: httpx2.AsyncClient, base_url: str) -> int | N
     """The length of a server's queue, all its engines together; None where it has no such metric.
 
     Raises:
-        httpx2.HTTPError: it did not answer.
+        one of SILENT: it did not answer.
     """
-    address = base_url.removesuffix("/v1") + "/metrics"
-    answer = await client.get(address, timeout=PROBE_SECONDS)
+    async with asyncio.timeout(PROBE_SECONDS):
+        answer = await client.get(base_url.removesuffix("/v1") + "/metrics", timeout=None)
     lengths = WAITING.findall(answer.content) if answer.status_code == 200 else []
     return sum(int(float(length)) for length in lengths) if lengths else None

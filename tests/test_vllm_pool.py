@@ -17,7 +17,7 @@ from ditto_models.vllm import SamplingConfig, chat_model
 from ditto_models.vllm_pool import ServerPool, ServersError
 from ditto_models.vllm_servers import ServersConfig
 from ditto_models.waits import own_waits
-from tests.scripted_server import ScriptedServer, Stall, Status
+from tests.scripted_server import HTML, Answer, Asked, Cut, Fault, Reset, ScriptedServer, Stall, Status
 
 
 def pool_of(*servers: ScriptedServer, **settings: Any) -> ServerPool:
@@ -160,6 +160,38 @@ async def test_leases_do_not_leak_when_tasks_are_cancelled_at_any_moment() -> No
         await pool.close()
 
 
+async def test_no_call_is_lost_and_nothing_hangs_while_servers_die_and_break_at_random() -> None:
+    chance = random.Random(7)
+    faults: list[Fault] = [Reset(), Cut(), HTML, Status(500), Status(502), Status(503), Status(429, retry_after="0.1")]
+
+    def answer(asked: Asked) -> Answer:
+        return chance.choice(faults) if chance.random() < 0.2 else "a clip"
+
+    async def break_them() -> None:
+        while True:
+            victim = chance.choice(servers)
+            victim.kill()
+            await asyncio.sleep(chance.random() * 0.3)
+            victim.restart()
+            await asyncio.sleep(chance.random() * 0.2)
+
+    async def sample() -> str:
+        async with asyncio.timeout(60 if chance.random() < 0.8 else chance.random() * 0.5):
+            return await ask(pool)
+
+    with ScriptedServer(answer, seconds=0.01) as one, ScriptedServer(answer, seconds=0.01) as other:
+        servers = [one, other]
+        pool = pool_of(*servers, tries=100, timeout_seconds=5)
+        breaking = asyncio.create_task(break_them())
+        said = await asyncio.gather(*(sample() for _ in range(120)), return_exceptions=True)
+        breaking.cancel()
+        await asyncio.gather(breaking, return_exceptions=True)
+        assert {str(one) for one in said} <= {"a clip", ""}  # "" is the time-out of the sample itself
+        assert said.count("a clip") > 90
+        assert [server.in_flight for server in pool.servers] == [0, 0]
+        await pool.close()
+
+
 def test_a_pool_may_be_used_in_a_second_event_loop() -> None:
     with ScriptedServer() as one, ScriptedServer() as other:
         pool = pool_of(one, other)
@@ -243,7 +275,7 @@ def test_addresses_come_from_the_environment_where_none_are_given(monkeypatch: p
 
 
 async def test_a_proxy_is_never_asked_for_a_server_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "OPENAI_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
