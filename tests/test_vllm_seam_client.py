@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from typing import Annotated, Any, Literal
 
 import cv2
+import httpx2
 import numpy as np
 import pytest
 from langchain_core.language_models import LanguageModelInput
@@ -18,8 +20,10 @@ from langchain_core.runnables import Runnable
 from openai import NotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ditto_models.call_log import recording
 from ditto_models.vllm import SamplingConfig, VllmConfig, chat_model
 from ditto_models.vllm_pool import ServerPool, ServersError
+from ditto_models.vllm_probe import requests_waiting
 from ditto_models.vllm_server import VllmServer
 from ditto_models.vllm_servers import ServersConfig
 
@@ -63,13 +67,16 @@ def tool(name: str, *, strict: bool = True) -> dict[str, Any]:
     return {"type": "function", "function": function | ({"strict": True} if strict else {})}
 
 
+def pool_of(server: VllmServer, model: str = "") -> ServerPool:
+    return ServerPool(ServersConfig(base_urls=(server.base_url,), model=model or server.model))
+
+
 def client(
     server: VllmServer, names: list[str] | None = None, *, strict: bool = True, **settings: Any
 ) -> Runnable[LanguageModelInput, AIMessage]:
-    pool = ServerPool(ServersConfig(base_urls=(server.base_url,), model=server.model))
     tools = [tool(name, strict=strict) for name in names or TOOLS]
     asked = {"strict": True} if strict else {}
-    return chat_model(SamplingConfig(**settings), pool).bind_tools(
+    return chat_model(SamplingConfig(**settings), pool_of(server)).bind_tools(
         tools, tool_choice="required", parallel_tool_calls=False, **asked
     )
 
@@ -146,6 +153,53 @@ async def test_seed_decides_the_answer(vllm_server: VllmServer) -> None:
     assert len({(await wish(seed)).model_dump_json() for seed in range(4)}) > 1
 
 
+class Judgement(Arguments):
+    reason: Annotated[str, Field(max_length=80)]
+    score: Annotated[int, Field(ge=1, le=10)]
+    faults: Annotated[list[Literal["blur", "flicker"]], Field(max_length=2)]
+
+
+async def test_json_answers_hold_their_schema(vllm_server: VllmServer) -> None:
+    wanted = {"name": "judgement", "strict": True, "schema": Judgement.model_json_schema()}
+    body = {"response_format": {"type": "json_schema", "json_schema": wanted}}
+    chat = chat_model(SamplingConfig(temperature=1.5), pool_of(vllm_server))
+    answers = await asyncio.gather(*(chat.bind(extra_body=body, seed=seed).ainvoke(ask(seed)) for seed in range(6)))
+    judgements = [Judgement.model_validate_json(str(answer.content)) for answer in answers]
+    assert len({judgement.model_dump_json() for judgement in judgements}) > 1
+
+
+async def test_the_request_on_record_sent_again_gives_the_same_answer(vllm_server: VllmServer) -> None:
+    with recording() as calls:
+        first = await client(vllm_server, temperature=1.5, seed=11).ainvoke(ask(2))
+    [call] = calls
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as direct:
+        headers = {"content-type": "application/json"}
+        second = (await direct.post(f"{call.server}/chat/completions", content=call.request, headers=headers)).json()
+    message = second["choices"][0]["message"]
+    assert json.loads(message["tool_calls"][0]["function"]["arguments"]) == first.tool_calls[0]["args"]
+    assert (call.prompt_tokens, call.answer_tokens) == (
+        second["usage"]["prompt_tokens"],
+        second["usage"]["completion_tokens"],
+    )
+    assert (
+        json.loads(call.answer)["choices"][0]["message"]["tool_calls"][0]["function"]
+        == (message["tool_calls"][0]["function"])
+    )
+
+
+async def test_the_length_of_its_queue_is_read_where_vllm_says_it(vllm_server: VllmServer) -> None:
+    pool = pool_of(vllm_server)
+    await pool.check()
+    async with httpx2.AsyncClient(trust_env=False) as direct:
+        assert await requests_waiting(direct, vllm_server.base_url) == 0
+        calls = [asyncio.create_task(client(vllm_server, temperature=1.5).ainvoke(ask(seed))) for seed in range(10)]
+        waiting = 0  # it runs four at a time
+        while not waiting and not all(call.done() for call in calls):
+            waiting = await requests_waiting(direct, vllm_server.base_url) or 0
+        await asyncio.gather(*calls)
+    assert waiting > 0
+
+
 async def test_many_samples_may_ask_at_once(vllm_server: VllmServer) -> None:
     planner = client(vllm_server, temperature=1.5)
     for answer in await asyncio.gather(*(planner.ainvoke(ask(seed)) for seed in range(8))):
@@ -153,7 +207,7 @@ async def test_many_samples_may_ask_at_once(vllm_server: VllmServer) -> None:
 
 
 async def test_unknown_model_is_an_error_that_names_it(vllm_server: VllmServer) -> None:
-    pool = ServerPool(ServersConfig(base_urls=(vllm_server.base_url,), model="another"))
+    pool = pool_of(vllm_server, "another")
     with pytest.raises(NotFoundError, match="another"):
         await chat_model(SamplingConfig(), pool).ainvoke("hello")
     with pytest.raises(ServersError, match="serves 'tiny-vlm', not 'another'"):
