@@ -80,7 +80,8 @@ async def test_caption_of_the_model_stands_in_for_the_measured_one(media: Media)
         (lambda asked: "I see a ball.", "Invalid JSON"),
         (lambda asked: SEEN | {"light": "x" * 200}, "light"),
         (lambda asked: SEEN | {"decision": "accept"}, "decision"),
-        (lambda asked: dict.fromkeys(SEEN, "\x00\x1b\u202e\n"), "holds no word"),
+        (lambda asked: dict.fromkeys(SEEN, "],of. }}"), "holds 5 words"),
+        (lambda asked: dict.fromkeys(SEEN, "\x00\x1b\u202e\n"), "holds 0 words"),
     ],
 )
 async def test_without_a_readable_caption_the_measured_one_is_kept_and_said(

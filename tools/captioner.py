@@ -17,6 +17,9 @@ from prompts.library import render
 from tools.ask import Asker, Question, Unreadable
 from tools.shown_clip import Look
 
+LEAST_WORDS = 10
+"""Of a caption of five parts; fewer are no sentences."""
+
 
 class CaptionerConfig(BaseModel):
     """Which model looks at the clip, and how it answers."""
@@ -68,7 +71,13 @@ class Captioner:
         seen = await Asker(chat=self.chat, answer=Seen).ask(question)
         if isinstance(seen, Unreadable):
             return seen
-        return seen.caption() or Unreadable(problem="the answer holds no word")
+        caption = seen.caption()
+        words = sum(any(letter.isalpha() for letter in word) for word in caption.split())
+        if words < LEAST_WORDS:
+            return Unreadable(
+                problem=f"the answer holds {words} words, and a caption {LEAST_WORDS} at least: {caption!r}"
+            )
+        return caption
 
 
 def one_line(text: str) -> str:
