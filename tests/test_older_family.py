@@ -13,7 +13,8 @@ from ditto_models.vllm_server import VllmServer, VllmServerConfig
 from tests.moving_scene import moving_scene
 from tests.served import served_chat
 from tests.test_vision import FPS, prompt
-from tests.vllm_server import environment_of_vllm, tiny_checkpoint
+from tests.tiny_checkpoints import tiny_checkpoint
+from tests.vllm_server import environment_of_vllm
 
 pytestmark = pytest.mark.soak
 TOOL = {
