@@ -8,11 +8,8 @@ from collections.abc import Iterator
 import pytest
 from langchain_core.messages import HumanMessage
 
-from ditto_models.vision import VisionConfig, image_part, tokens_of, video_parts
 from ditto_models.vllm_server import VllmServer, VllmServerConfig
-from tests.moving_scene import moving_scene
 from tests.served import served_chat
-from tests.test_vision import FPS, prompt
 from tests.tiny_checkpoints import tiny_checkpoint
 from tests.vllm_server import environment_of_vllm
 
@@ -57,12 +54,3 @@ async def test_a_checkpoint_without_tools_in_its_template_is_told_of_them(server
         if isinstance(said, type(answer)) and said.usage_metadata
     )
     assert told > plain + 50
-
-
-@pytest.mark.parametrize("as_images", [False, True])
-def test_its_visual_tokens_are_counted_as_well(server: VllmServer, as_images: bool) -> None:
-    config = VisionConfig(family="qwen2_5_vl", tokens_per_image=64, tokens_per_video=256, as_images=as_images)
-    frames = moving_scene(49, 200, 120).frames
-    parts = [*video_parts(frames, FPS, config), image_part(frames[0], config)]
-    text = prompt(server, parts)
-    assert text.count("<|image_pad|>") + text.count("<|video_pad|>") == tokens_of(parts, config)

@@ -30,6 +30,7 @@ from ditto_models.vllm_server import DIRECT, VllmServer
 from prompts.library import Prompt
 from tests.moving_scene import moving_scene
 from tests.served import served_chat
+from tests.vllm_server import Servers
 from tools.ask import Asker, Question
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl")
@@ -132,29 +133,25 @@ def post(server: VllmServer, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return dict(json.load(response))
 
 
-def family_of(server: VllmServer) -> str:
-    return "qwen2_5_vl" if "qwen2_5_vl" in server.config.model else "qwen3_vl"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("as_images", [False, True])
-def test_a_real_server_counts_the_same_tokens(vllm_server: VllmServer, as_images: bool) -> None:
+@pytest.mark.parametrize("family", [pytest.param("qwen2_5_vl", marks=pytest.mark.soak), "qwen3_vl"])
+def test_a_real_server_counts_the_same_tokens(servers: Servers, family: str, as_images: bool) -> None:
+    [server] = servers.get(family)
     # The tiny checkpoints allow 64 tokens an image and 128 a video; published ones allow more than anybody sends.
-    config = vision(family_of(vllm_server), tokens_per_image=64, tokens_per_video=128, as_images=as_images)
+    config = vision(family, tokens_per_image=64, tokens_per_video=128, as_images=as_images)
     for frames in (moving_scene(49).frames, moving_scene(13, 200, 120).frames):
         given = [*video_parts(frames, FPS, config), image_part(frames[0], config)]
-        text = prompt(vllm_server, given)
+        text = prompt(server, given)
         assert text.count("<|image_pad|>") + text.count("<|video_pad|>") == tokens_of(given, config)
 
 
 @pytest.mark.slow
-def test_the_frames_of_a_video_part_lie_at_their_own_times(vllm_server: VllmServer) -> None:
-    family = family_of(vllm_server)
-    if family != "qwen3_vl":
-        pytest.skip("only Qwen3-VL writes times into the prompt")
-    config = vision(family, tokens_per_video=128, as_images=False)
+def test_the_frames_of_a_video_part_lie_at_their_own_times(servers: Servers) -> None:
+    [server] = servers.get("qwen3_vl")  # only this family writes times into the prompt
+    config = vision("qwen3_vl", tokens_per_video=128, as_images=False)
     frames: Frames = moving_scene(49).frames
-    text = prompt(vllm_server, video_parts(frames, FPS, config))
+    text = prompt(server, video_parts(frames, FPS, config))
     assert [f"<{seconds} seconds>" in text for seconds in (0.2, 1.0, 1.7)] == [True] * 3
 
 
@@ -163,9 +160,10 @@ class Seen(BaseModel):
 
 
 @pytest.mark.slow
-async def test_a_question_may_show_a_clip_as_one_video(vllm_server: VllmServer) -> None:
-    config = vision(family_of(vllm_server), tokens_per_video=128, as_images=False)
-    asker = Asker(chat=served_chat(vllm_server, temperature=0), answer=Seen)
+async def test_a_question_may_show_a_clip_as_one_video(servers: Servers) -> None:
+    [server] = servers.get("qwen3_vl")
+    config = vision("qwen3_vl", tokens_per_video=128, as_images=False)
+    asker = Asker(chat=served_chat(server, temperature=0), answer=Seen)
     system = Prompt(text="Say whether it moves.", hash="0" * 8)
     parts = video_parts(moving_scene(49).frames, FPS, config)
     with recording() as calls:
