@@ -38,11 +38,11 @@ from tools.catalogue_writer import suiting_from
 from tools.describe_clip import describe_clip
 from tools.edit_options import catalogue_options
 from tools.media import Media
-from tools.model_writer import ModelWriter, WriterConfig
+from tools.model_writer import ModelWriter, WriterConfig, WriterGround
 from tools.result import ToolError, ToolResult
 from tools.shown_clip import shown_clip
 from tools.write_instruction import write_instruction
-from tools.writer_task import words_aimed_for
+from tools.writer_task import MOST_OPTIONS, words_aimed_for
 
 FRAMES, WIDTH, HEIGHT = 49, 640, 272
 SIMILARITY_LIMIT = 0.9
@@ -89,11 +89,13 @@ async def _written(folder: Path, servers: ServersConfig, vision: VisionConfig, t
         chat=chat_model(_sampling(config), pool),
         name=servers.model,
         config=config,
-        options=catalogue_options(suiting_from(catalogue, book.others, book.beside, embedder.embed), config.options),
-        others=book.others,
-        nearest=memory.nearest,
-        embed=embedder.embed,
         look=look,
+        ground=WriterGround(
+            options=catalogue_options(suiting_from(catalogue, book.others, book.beside, embedder.embed), MOST_OPTIONS),
+            others=book.others,
+            nearest=memory.nearest,
+            embed=embedder.embed,
+        ),
     )
     describe = describe_clip(ClipDescriber(), SubjectMasker(), media, executor, captioner)
     write = write_instruction(writer.propose, memory, writer.name)

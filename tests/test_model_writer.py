@@ -25,7 +25,7 @@ from tools.catalogue import Catalogue
 from tools.catalogue_writer import suiting_from
 from tools.edit_options import Options, catalogue_options, open_options
 from tools.media import Media
-from tools.model_writer import ModelWriter, WriterConfig
+from tools.model_writer import ModelWriter, WriterConfig, WriterGround
 from tools.result import ToolError, ToolResult
 from tools.shown_clip import shown_clip
 from tools.write_instruction import write_instruction
@@ -62,6 +62,10 @@ async def pictures(sample: Sample) -> Sequence[Part]:
     return [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
 
 
+def ground(memory: InstructionMemory, options: Options) -> WriterGround:
+    return WriterGround(options=options, others=lambda sample: [], nearest=memory.nearest, embed=EMBEDDER.embed)
+
+
 def writer_of(
     memory: InstructionMemory, options: Options, answer: Callable[[Asked], Any], **settings: Any
 ) -> ModelWriter:
@@ -69,11 +73,8 @@ def writer_of(
         chat=ScriptedChat(answer=answer),
         name="a-vlm",
         config=WriterConfig(**settings),
-        options=options,
-        others=lambda sample: [],
-        nearest=memory.nearest,
-        embed=EMBEDDER.embed,
         look=pictures,
+        ground=ground(memory, options),
     )
 
 
@@ -273,10 +274,7 @@ async def test_gibberish_of_a_real_server_is_readable_and_refused(
         chat=served_chat(vllm_server, 1.5, 1024),
         name="random",
         config=WriterConfig(),
-        options=options,
-        others=lambda sample: [],
-        nearest=memory.nearest,
-        embed=EMBEDDER.embed,
+        ground=ground(memory, options),
         look=shown_clip(lambda frames, fps: video_parts(frames, fps, VisionConfig()), media, executor),
     )
     with pytest.raises(ToolError, match="3 refused") as raised:

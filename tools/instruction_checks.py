@@ -124,7 +124,8 @@ def _edits_of(clause: Sequence[str]) -> int:
 
 def _unfit(tokens: Sequence[str]) -> list[str]:
     known = instruction_words()
-    unsafe, orders = known.unsafe.intersection(tokens), known.orders.intersection(tokens)
+    parts = {part for token in tokens for part in (token, token.removesuffix("s"), *re.split("['-]", token))}
+    unsafe, orders = known.unsafe & parts, known.orders & parts
     return [
         f"the word {min(unsafe)!r} is not fit for all audiences; leave it out" if unsafe else "",
         f"the word {min(orders)!r} has no place in an edit; speak of the picture alone" if orders else "",

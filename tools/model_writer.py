@@ -69,6 +69,19 @@ class WriterConfig(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WriterGround:
+    """What a writer goes by in a run."""
+
+    options: Options
+    """What the editor can do."""
+    others: Callable[[Sample], Sequence[Instruction]]
+    """The edits that a clip has already."""
+    nearest: Nearest
+    """Of the instruction memory."""
+    embed: Embed
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Task:
     """One instruction to write: what is said to the model, and what its answer is held against."""
 
@@ -82,16 +95,13 @@ class _Task:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelWriter:
-    """Writes instructions; `name` is that of the model. `others` are the edits that the clip has already."""
+    """Writes instructions; `name` is that of the model."""
 
     chat: BaseChatModel
     name: str
     config: WriterConfig
-    options: Options
-    others: Callable[[Sample], Sequence[Instruction]]
-    nearest: Nearest
-    embed: Embed
     look: Look
+    ground: WriterGround
 
     async def propose(self, sample: Sample, edit_type: str, wish: str) -> AsyncIterator[Instruction | Refused]:
         """Ask until an instruction stands; being asked for another one means that the last was a repeat.
@@ -99,7 +109,7 @@ class ModelWriter:
         Raises:
             Exception: the chat model's own, when no server answered it.
         """
-        options = self.options(sample, edit_type, wish)[: self.config.options]
+        options = self.ground.options(sample, edit_type, wish)[: self.config.options]
         if not options:
             return
         task = await self._task(sample, edit_type, wish, options)
@@ -123,7 +133,7 @@ class ModelWriter:
             options=options,
             parts=[*await self.look(sample), told],
             form=form_of(words, 1 if options[0].words else self.config.edits),
-            likeness=await asyncio.to_thread(Likeness, options, self.embed),
+            likeness=await asyncio.to_thread(Likeness, options, self.ground.embed),
         )
 
     async def _avoid(self, sample: Sample, edit_type: str, wish: str, options: Sequence[EditOption]) -> list[str]:
@@ -133,10 +143,10 @@ class ModelWriter:
         found = [
             neighbour
             for idea in ([idea for idea in ideas if idea] or [caption])
-            for neighbour in await self.nearest(edit_type, idea, self.config.avoid)
+            for neighbour in await self.ground.nearest(edit_type, idea, self.config.avoid)
         ]
         near = [neighbour.text for neighbour in sorted(found, key=lambda neighbour: -neighbour.similarity)]
-        own = [instruction.text for instruction in self.others(sample) if instruction.edit_type == edit_type]
+        own = [instruction.text for instruction in self.ground.others(sample) if instruction.edit_type == edit_type]
         return list(dict.fromkeys([*own, *near]))[: self.config.avoid]
 
     async def _answer(self, task: _Task, refused: Sequence[Refused]) -> Instruction | Refused:
@@ -167,7 +177,7 @@ class ModelWriter:
         config, option = self.config, task.options[chosen]
         facts = task.sample.description.facts if task.sample.description else {}
         sources = [*grounds(task.sample, facts), task.edit_type.replace("_", " "), *option.words]
-        missing = ungrounded(text, sources, self.embed, config.named_least)
+        missing = ungrounded(text, sources, self.ground.embed, config.named_least)
         strayed = task.likeness.problem(text, chosen, config.about_least, config.about_margin)
         problems = {
             f"it takes for granted {', '.join(map(repr, missing))}, which the caption does not have": bool(missing),
@@ -177,7 +187,7 @@ class ModelWriter:
         return [problem for problem, found in problems.items() if found]
 
     async def _repeat(self, instruction: Instruction) -> Refused:
-        near = await self.nearest(instruction.edit_type, instruction.text, 1)
+        near = await self.ground.nearest(instruction.edit_type, instruction.text, 1)
         earlier = f"says what {near[0].text!r} says" if near else "repeats an earlier one"
         return Refused(text=instruction.text, problem=f"it {earlier}; ask for something else, or say it otherwise")
 
