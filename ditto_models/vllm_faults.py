@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email.utils
 import json
-import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import httpx2
+from anyio import EndOfStream
 
 from ditto_models.vllm_answers import problem_of
 
@@ -68,7 +68,7 @@ def fault_of_error(error: Exception) -> Fault | None:
             return Fault(name="too large", said=str(error), again=False, suspect=False)
         case httpx2.DecodingError():
             return Fault(name="no completion", said=f"answered what cannot be unpacked ({said})")
-        case httpx2.NetworkError() | httpx2.RemoteProtocolError() | ssl.SSLError() | OSError():
+        case httpx2.NetworkError() | httpx2.RemoteProtocolError() | EndOfStream() | OSError():
             return Fault(name="lost", said=f"connection lost ({said})")
         case _:
             return None
@@ -76,11 +76,11 @@ def fault_of_error(error: Exception) -> Fault | None:
 
 def fault_of_answer(answer: Answer, now: datetime | None = None) -> Fault | None:
     """The fault in an answer; None where it is what was asked for. A Retry-After that is a date counts from `now`."""
+    if 200 <= answer.status < 300:
+        problem = problem_of(answer.path, answer.body)
+        return Fault(name="no completion", said=f"answered {answer.status} with {problem}") if problem else None
     said = f"answered {answer.status}{_words(answer.body)}"
     match answer.status:
-        case status if 200 <= status < 300:
-            problem = problem_of(answer.path, answer.body)
-            return Fault(name="no completion", said=f"answered {status} with {problem}") if problem else None
         case 429 | 503:
             rest = retry_after(answer.headers.get("retry-after", ""), now or datetime.now(UTC))
             suspect = answer.status == 503

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 from datetime import UTC, datetime
 
 import httpx2
 import pytest
+from anyio import EndOfStream
 
 from ditto_models.vllm_answers import problem_of
 from ditto_models.vllm_faults import Answer, fault_of_answer, fault_of_error, retry_after
@@ -54,6 +56,8 @@ def test_status_says_what_follows(status: int, name: str, again: bool, is_try: b
         (httpx2.ReadError(""), "lost", True),
         (httpx2.RemoteProtocolError("cut"), "lost", True),
         (ConnectionResetError(), "lost", True),
+        (ssl.SSLEOFError(), "lost", True),
+        (EndOfStream(), "lost", True),
         (httpx2.DecodingError("gzip"), "no completion", True),
     ],
 )
