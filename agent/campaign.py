@@ -34,6 +34,10 @@ Outcome = Literal[
     "disk nearly full",
 ]
 
+ENDS_WAITING: tuple[Outcome, ...] = ("stopped", "time used up", "disk nearly full")
+"""What ends waiting for a server too; at any other limit, samples under way wait until one is back."""
+GLANCE_SECONDS = 1.0
+"""Between looks at limits and orders while no sample ends."""
 LOOK_AHEAD = 8
 """Clips that nobody has used yet, below which more files are looked at."""
 
@@ -102,7 +106,9 @@ class Campaign:
                 running = self._tasks | ({self._taking_in} if self._taking_in else set())
                 if not self._tasks and (outcome or not running):
                     return outcome or "clips used up"
-                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                if outcome in ENDS_WAITING:
+                    self._session.end_waiting()
+                done, _ = await asyncio.wait(running, timeout=GLANCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 await self._collect(done)
                 await self._take_orders()
                 await self._clear_away()

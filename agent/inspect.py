@@ -1,6 +1,7 @@
 """Why a sample was kept or dropped: the list of a run's samples, and the timeline of one.
 
 python -m agent.inspect RUN [SAMPLE] [--decision D] [--reason R] [--sheet PNG] [--json]
+python -m agent.inspect RUN SAMPLE [--calls | --request SEQ.N]
 python -m agent.inspect RUN SAMPLE --override accept|reject --note T
 """
 
@@ -21,6 +22,7 @@ from rich.text import Text
 from agent.command import CommandError, command
 from agent.disk import disk_use
 from agent.diversity import diversity
+from agent.inspect_calls import print_calls, request_of
 from agent.plain import plain
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, source_lines, told
 from agent.state import fold
@@ -51,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sheet", type=Path, metavar="PNG", help="write the contact sheet of what is shown to this file"
     )
+    parser.add_argument("--calls", action="store_true", help="with SAMPLE: what was said to served models")
+    parser.add_argument(
+        "--request", metavar="SEQ.N", help="with SAMPLE: print the exact request of call N of event SEQ, as it was sent"
+    )
     parser.add_argument("--override", choices=("accept", "reject"), help="with SAMPLE: move it into the dataset or out")
     parser.add_argument("--note", metavar="T", help="with --override: why")
     parser.add_argument("--json", action="store_true", help="for scripts")
@@ -65,6 +71,8 @@ def inspect(options: argparse.Namespace) -> int:
         raise CommandError(f"{str(options.run)!r} is not a run: it has no ledger.sqlite; give the --out of agent.run")
     if options.override and not (options.sample and options.note):
         raise CommandError("--override needs a SAMPLE and a --note that says why")
+    if (options.calls or options.request) and not options.sample:
+        raise CommandError("--calls and --request need a SAMPLE")
     if options.override:
         from agent.override import override_sample
 
@@ -119,6 +127,12 @@ def _one(ledger: Ledger, options: argparse.Namespace) -> int:
     events = ledger.events(row.sample.id)
     new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
     sample = fold(new, events)
+    if options.request:
+        sys.stdout.buffer.write(request_of(events, options.request, options.run))
+        return 0
+    if options.calls:
+        print_calls(Console(), events)
+        return 0
     if options.sheet:
         options.sheet.write_bytes(_sheet(sample, options.run))
     if options.json:

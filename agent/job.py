@@ -26,6 +26,7 @@ from agent.run_config import RunConfig, clips_folder
 from agent.session import Session, open_session
 from agent.source_report import NO_VIDEO, file_counts, told
 from ditto_models import assets
+from ditto_models.vllm_servers import ServersError
 from memory.instructions import MemoryDamaged
 from memory.owner import RunIsOwned
 from memory.sample import Event, Sample
@@ -93,17 +94,24 @@ def _campaign(
         wall_hours=options.max_hours,
     )
     session.listeners.append(lambda event, sample: _log(log, event, sample))
+    for pool in session.pools:
+        pool.on_change = partial(_say_of_servers, console, log)
     log.info("session begun", target=limits.target, config_hash=session.profile.hash)
     with ExitStack() as stack:
         campaign = Campaign(session, limits, _reporter(console, session, limits, stack))
-        outcome = asyncio.run(_run(campaign))
+        try:
+            outcome = asyncio.run(_run(campaign, session))
+        except ServersError as error:
+            raise CommandFailed(f"{error}; the same command resumes") from error
     variety = session.write_card()
     log.info("session ended", outcome=outcome)
     _say_how_it_went(console, session, outcome, options.target, variety)
     return EXIT_CODES.get(outcome, EXIT_EXHAUSTED)
 
 
-async def _run(campaign: Campaign) -> Outcome:
+async def _run(campaign: Campaign, session: Session) -> Outcome:
+    for pool in session.pools:
+        await pool.check()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, campaign.stop)
@@ -115,6 +123,11 @@ def _reporter(console: Console, session: Session, limits: Limits, stack: ExitSta
         return PlainReporter(console)
     accepted = session.stores.ledger.counts().get("accepted", 0)
     return stack.enter_context(LiveReporter(console, limits.target, accepted))
+
+
+def _say_of_servers(console: Console, log: structlog.stdlib.BoundLogger, line: str) -> None:
+    console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+    log.warning("servers", note=line)
 
 
 def _log(log: structlog.stdlib.BoundLogger, event: Event, sample: Sample) -> None:

@@ -23,7 +23,7 @@ def override_sample(run: Path, sample_id: str, override: Override, note: str) ->
     config = saved_config(run)
     _order(run, sample_id, override, note)
     try:
-        embedder = build_embedder(config.profile.embedder)
+        embedder = build_embedder(config.profile.embedder, config.profile.servers)
         with Owner(run), open_stores(run, config.profile, embedder, print) as stores:
             carry_out(stores, config)
     except RunIsOwned as owned:

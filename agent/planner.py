@@ -15,20 +15,20 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import BaseModel, JsonValue, ValidationError
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agent.plain import plain
 from agent.policy import LegalCall, ToolName
+from agent.profile import DEFAULT_SERVER
 from agent.state import Call
+from ditto_models.base import Frame
 from memory.sample import Refusal
 from prompts.library import Prompt, render
-from tools.ask import headers
+from tools.ask import Part, headers
+from tools.media import image_of
 
 MENDS = 2
 """How often an answer that is no legal call is sent back."""
-TRIES = 3
-"""How often a model is asked that cannot be reached or is busy."""
 _ANSWER_KEPT = 2000
 """Characters of a refused answer that the trace keeps."""
 
@@ -44,13 +44,26 @@ class Ask:
     """Of the sampling: the same question with the same seed has the same answer."""
 
 
+class ServedPlannerConfig(BaseModel):
+    """Which served model plans, and how it answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server: str = DEFAULT_SERVER
+    """Name of the group of servers."""
+    temperature: float = Field(default=0.7, ge=0, le=2)
+    max_tokens: int = Field(default=1024, ge=1)
+    """Of one answer; a call that is cut by it is asked for again."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlannerModel:
-    """A chat model that plans, its name for the trace, and which of its errors are worth another try."""
+    """A chat model that plans, its name for the trace, and how it is shown a contact sheet."""
 
     chat: BaseChatModel
     name: str
-    is_transient: Callable[[BaseException], bool]
+    show: Callable[[Frame], Part] | None = None
+    """None: as it is, for a model that does not look."""
 
 
 class Planner:
@@ -59,22 +72,16 @@ class Planner:
     def __init__(self, model: PlannerModel, tools: Mapping[ToolName, BaseTool]) -> None:
         self._model = model
         self._tools = tools
-        self._retrying = AsyncRetrying(
-            retry=retry_if_exception(model.is_transient),
-            stop=stop_after_attempt(TRIES),
-            wait=wait_random_exponential(multiplier=0.5, max=20),
-            reraise=True,
-        )
 
     async def decide(self, ask: Ask) -> Call:
         """The call to make. An answer that is no legal call goes back twice; then policy's default is taken.
 
         Raises:
-            Exception: the model's own, when it did not answer after several tries.
+            Exception: the model's own, when it did not answer.
         """
         started = time.perf_counter()
         system, question = render("planner_system"), render("planner_state", state=ask.state)
-        messages = _opening(system, question, ask.sheet_png)
+        messages = _opening(system, question, self._shown(ask.sheet_png))
         chat = self._model.chat.bind_tools(
             [schema(self._tools[call.tool], call) for call in ask.legal],
             tool_choice="required",
@@ -86,15 +93,21 @@ class Planner:
         refusals: list[Refusal] = []
         tokens = 0
         while len(refusals) <= MENDS:
-            answer: AIMessage = await self._retrying.copy()(chat.ainvoke, messages)
+            answer: AIMessage = await chat.ainvoke(messages)
             tokens += answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
             found = read_call(answer, ask.legal, self._tools)
             if not isinstance(found, str):
                 return self._call(found, "planner", system, tokens, started, refusals)
-            refusals.append(Refusal(answer=_shown(answer), problem=found))
+            refusals.append(Refusal(answer=_said(answer), problem=found))
             messages += _mend(answer, found, ask.legal)
         default = (ask.legal[0].tool, default_arguments(ask.legal[0], self._tools[ask.legal[0].tool]))
         return self._call(default, "policy", system, tokens, started, refusals)
+
+    def _shown(self, sheet_png: bytes) -> Sequence[Part]:
+        if self._model.show is None:
+            image = f"data:image/png;base64,{base64.b64encode(sheet_png).decode()}"
+            return [{"type": "image_url", "image_url": {"url": image}}]
+        return [self._model.show(image_of(sheet_png))]
 
     def _call(
         self,
@@ -179,22 +192,18 @@ def has_free_argument(call: LegalCall, tool: BaseTool) -> bool:
     return any(len(call.choices.get(name, ("", ""))) > 1 for name in fields)
 
 
-def _opening(system: Prompt, question: Prompt, sheet_png: bytes) -> list[BaseMessage]:
-    image = f"data:image/png;base64,{base64.b64encode(sheet_png).decode()}"
-    content: list[str | dict[Any, Any]] = [
-        {"type": "text", "text": question.text},
-        {"type": "image_url", "image_url": {"url": image}},
-    ]
+def _opening(system: Prompt, question: Prompt, sheet: Sequence[Part]) -> list[BaseMessage]:
+    content: list[str | dict[Any, Any]] = [{"type": "text", "text": question.text}, *map(dict, sheet)]
     return [SystemMessage(system.text), HumanMessage(content=content)]
 
 
 def _mend(answer: AIMessage, problem: str, legal: Sequence[LegalCall]) -> list[BaseMessage]:
     """The answer as plain text, since a broken call could not be sent back as one, and what is wrong with it."""
     text = render("planner_mend", problem=problem, tools=[call.tool for call in legal]).text
-    return [AIMessage(_shown(answer) or "(nothing)"), HumanMessage(text)]
+    return [AIMessage(_said(answer) or "(nothing)"), HumanMessage(text)]
 
 
-def _shown(answer: AIMessage) -> str:
+def _said(answer: AIMessage) -> str:
     calls = [f"{call['name']}({call['args']})" for call in answer.tool_calls]
     broken = [f"{call['name']}({call['args']})" for call in answer.invalid_tool_calls]
     return plain("; ".join([*calls, *broken, str(answer.content or "")]).strip("; ")[:_ANSWER_KEPT])

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import to_jsonable_python
 
 from agent.clip_rules import IngestConfig
 from agent.disk import DiskConfig
 from agent.policy import PolicyConfig
+from ditto_models.vision import VisionConfig
+from ditto_models.vllm_servers import ServersConfig
 from memory.sample import Kept
 
 FOLDER = Path(__file__).parent / "profiles"
+SERVERS = "servers"
+SERVED = "vllm"
+"""The kind of every component that asks a served model."""
+DEFAULT_SERVER = "vlm"
+"""The group of servers that a component of kind vllm asks where it names none."""
 
 
 class ProfileError(ValueError):
@@ -34,14 +42,6 @@ class Component(BaseModel):
     def settings(self) -> dict[str, JsonValue]:
         """All but the kind."""
         return cast("dict[str, JsonValue]", self.__pydantic_extra__ or {})
-
-    def split(self, keys: Container[str]) -> tuple[Component, Component]:
-        """The settings with these keys, and the others, as a component each."""
-        first = {key: value for key, value in self.settings.items() if key in keys}
-        others = {key: value for key, value in self.settings.items() if key not in keys}
-        return Component.model_validate({"kind": self.kind} | first), Component.model_validate(
-            {"kind": self.kind} | others
-        )
 
 
 class MemoryConfig(BaseModel):
@@ -65,11 +65,19 @@ class RetentionConfig(BaseModel):
     """Of every sample: what was sent to served models, with its pictures, or only its hash."""
 
 
+class ServerGroup(ServersConfig):
+    """Servers of one model, and how pictures are prepared for it."""
+
+    vision: VisionConfig = VisionConfig()
+
+
 class Profile(BaseModel):
     """Every component and setting of a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    servers: dict[str, ServerGroup] = Field(default_factory=dict)
+    """Of components of kind vllm, by the name that they give as `server`."""
     clips: IngestConfig
     edits_per_clip: int = Field(default=5, ge=1, le=255)
     """Samples drawn from one clip, at most."""
@@ -80,6 +88,8 @@ class Profile(BaseModel):
     embedder: Component
     masker: Component
     describer: Component
+    judge: Component = Component(kind="none")
+    """A model that judges beside the measured critic."""
     editor: Component
     generator: Component
     enhancer: Component
@@ -90,30 +100,62 @@ class Profile(BaseModel):
     retention: RetentionConfig = RetentionConfig()
     disk: DiskConfig = DiskConfig()
 
+    def served_model(self, component: Component) -> str:
+        """Name of the model that a component asks; empty where its servers are not named."""
+        group = self.servers.get(str(component.settings.get("server", DEFAULT_SERVER)))
+        return group.model if group else ""
+
+    def identity(self) -> dict[str, JsonValue]:
+        """What samples depend on: all but where servers are and how they are asked."""
+        servers = {name: {"model": group.model, "vision": group.vision} for name, group in self.servers.items()}
+        return self.model_dump(mode="json", exclude={"servers"}) | {"servers": to_jsonable_python(servers)}
+
     @property
     def hash(self) -> str:
-        """The first 16 hex digits of the sha256 of the whole profile."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """The first 16 hex digits of the sha256 of what samples depend on."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def load_profile(name: str, overrides: Iterable[str] = ()) -> Profile:
     """A profile by name (agent/profiles/NAME.yaml) or by path, with `key.path=value` overrides.
 
+    `extends: NAME` in it takes all that it does not say itself from another profile.
+
     Raises:
         ProfileError: there is no such profile, it is not YAML, a key is unknown, or a value is out of bounds.
     """
+    values, path = _read(name)
+    for override in overrides:
+        _override(values, override)
+    return parse_profile(values, str(path))
+
+
+def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[dict[str, object], Path]:
+    """The values of a profile over those of the one that it extends, and where it lies."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in FOLDER.glob("*.yaml")))
         raise ProfileError(f"profile {name!r} not found; expected one of {known}, or a path to a .yaml file")
+    if path in before:
+        raise ProfileError(f"profile {str(path)!r} extends itself; expected a chain that ends")
     try:
         values = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ProfileError(f"profile {str(path)!r} is not YAML: {_one_line(error)}") from error
-    for override in overrides:
-        _override(values, override)
-    return parse_profile(values, str(path))
+    if isinstance(values, dict) and "extends" in values:
+        base, _ = _read(str(values.pop("extends")), (*before, path))
+        values = _over(base, values)
+    return values, path
+
+
+def _over(base: dict[str, object], own: Mapping[str, object]) -> dict[str, object]:
+    """Own values over those of a base; a component is replaced whole, since its settings are those of its kind."""
+    merged = dict(base)
+    for key, value in own.items():
+        below = merged.get(key)
+        section = isinstance(value, dict) and isinstance(below, dict) and "kind" not in value
+        merged[key] = _over(below, value) if section else value  # type: ignore[arg-type]
+    return merged
 
 
 def parse_profile(values: object, origin: str) -> Profile:
@@ -158,7 +200,9 @@ def _override(values: dict[str, object], override: str) -> None:
     if not last:
         raise ProfileError(f"override {override!r} names no key; expected key.path=value")
     place: object = values
-    for parent in parents:
+    for number, parent in enumerate(parents):
+        if isinstance(place, dict) and parents[0] == SERVERS and number < 2:
+            place.setdefault(parent, {})  # a profile without servers may be given some
         place = place.get(parent) if isinstance(place, dict) else None
     if not isinstance(place, dict):
         raise ProfileError(f"override {override!r}: the profile has no section {'.'.join(parents)!r}")

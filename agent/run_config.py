@@ -13,7 +13,7 @@ from ditto_models import assets
 
 
 class RunConfig(BaseModel):
-    """Everything that samples depend on. Target, caps and concurrency are not of it and may change."""
+    """What a run was begun with. Target, caps and concurrency are not of it; where servers are is, and may change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,6 +21,10 @@ class RunConfig(BaseModel):
     seed: int
     clips: str
     profile: Profile
+
+    def identity(self) -> dict[str, object]:
+        """What samples depend on."""
+        return self.model_dump(exclude={"profile"}) | {"profile": self.profile.identity()}
 
 
 def clips_folder(given: Path | None, run: Path) -> Path:
@@ -65,13 +69,14 @@ def settle_config(run: Path, config: RunConfig, accept_changes: bool) -> None:
     path = run / "config.yaml"
     new = config.model_dump(mode="json")
     if path.exists():
-        changed = differences(saved_config(run).model_dump(mode="json"), new)
+        saved = saved_config(run)
+        changed = differences(saved.identity(), config.identity())
         if changed and not accept_changes:
             raise CommandError(
                 f"run {str(run)!r} was begun with another configuration ({'; '.join(changed)}); "
                 "give the same arguments, another --out, or --accept-config to go on with the new one"
             )
-        if not changed:
+        if saved == config:
             return
     temporary = path.with_name(".config.yaml")
     temporary.write_text(yaml.safe_dump(new, sort_keys=False, allow_unicode=True), encoding="utf-8")

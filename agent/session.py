@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
-from langchain_core.tools import BaseTool
 
 from agent.card import dataset_card
 from agent.context import Models, build_decoder
@@ -23,37 +23,26 @@ from agent.nodes import Steps
 from agent.offers import OfferBook
 from agent.orders import carry_out
 from agent.planner import Planner
-from agent.policy import ToolName
 from agent.profile import Profile
-from agent.provenance import provenance
 from agent.repairs import Repairs
 from agent.retention import Retention
 from agent.run_config import RunConfig, make_run_folder, settle_config
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
-from agent.verdicts import failed_axes, judge
+from agent.toolbox import Parts, toolbox
 from ditto_models.call_log import ChatCall
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
 from memory.ledger import Ledger
 from memory.owner import Owner
-from memory.sample import Critique, Event, ModelCall, Provenance, Sample, Verdict
-from tools.accept import accept
+from memory.sample import Event, ModelCall, Sample
 from tools.catalogue import Catalogue
-from tools.catalogue_writer import propose_from, suiting_from
 from tools.clip_table import ClipTable
-from tools.critique_key_frame import critique_key_frame
-from tools.critique_video import critique_video
-from tools.describe_clip import describe_clip
-from tools.edit_key_frame import edit_key_frame
-from tools.enhance_video import enhance_video
-from tools.generate_video import generate_video
-from tools.reject import reject
-from tools.retry import retry
-from tools.sample_clip import sample_clip
 from tools.sample_sheet import sample_sheet
 from tools.thumbnail import thumbnail
-from tools.write_instruction import write_instruction
+
+if TYPE_CHECKING:
+    from ditto_models.vllm_pool import ServerPool
 
 ROUTES: Mapping[str, tuple[str, ...]] = {"global": ("structure",), "local": ("mask",)}
 """By scope: depth or colour of the source carries an edit of the whole picture, but fights one of a region."""
@@ -75,6 +64,8 @@ class Session:
     embed: Embed
     steps: Steps = field(init=False)
     graph: Graph = field(init=False)
+    pools: tuple[ServerPool, ...] = ()
+    """Servers that components ask."""
     parking: bool = False
     listeners: list[Listener] = field(default_factory=list)
 
@@ -98,6 +89,12 @@ class Session:
         self.clips.complete = found is None
         for clip in found or ():
             self.clips.add(clip.number, clip.uses)
+
+    def end_waiting(self) -> None:
+        """Drop the steps that wait for a server to come back; their samples go on when the run resumes."""
+        for pool in self.pools:
+            for task in pool.waiting_tasks():
+                task.cancel()
 
     def write_card(self) -> Diversity:
         """Bring the dataset's card up to the ledger; returns how varied the accepted pairs are."""
@@ -145,6 +142,7 @@ def open_session(
             retention=Retention(profile.retention.rejected, stores),
             room=Room(config=profile.disk, free=partial(free_bytes, run)),
             embed=models.embedder.embed,
+            pools=models.leads.pools,
         )
         _wire(session, models, executor, decoder)
         carry_out(stores, config)
@@ -169,7 +167,19 @@ def _wire(session: Session, models: Models, executor: Executor, decoder: Executo
     for row in session.stores.ledger.rows():
         book.note(row.sample)
     session.listeners += [lambda _, sample: book.note(sample)]
-    tools = _tools(session, models, executor, decoder, catalogue, book)
+    tools = toolbox(
+        Parts(
+            profile=profile,
+            models=models,
+            stores=session.stores,
+            clips=session.clips,
+            are_as_looked_at=session.sources.are_as_looked_at,
+            catalogue=catalogue,
+            book=book,
+            executor=executor,
+            decoder=decoder,
+        )
+    )
 
     async def sheet(sample: Sample) -> bytes:
         return (await executor.run(sample_sheet, sample, session.stores.media)).value
@@ -184,7 +194,7 @@ def _wire(session: Session, models: Models, executor: Executor, decoder: Executo
 
     session.steps = Steps(
         tools=tools,
-        planner=Planner(models.planner, tools),
+        planner=Planner(models.leads.planner, tools),
         ledger=session.stores.ledger,
         config=profile.policy,
         offers=book.offers,
@@ -195,41 +205,3 @@ def _wire(session: Session, models: Models, executor: Executor, decoder: Executo
         parking=lambda: session.parking,
     )
     session.graph = build_graph(session.steps.decide, session.steps.act)
-
-
-def _tools(
-    session: Session,
-    models: Models,
-    executor: Executor,
-    decoder: Executor,
-    catalogue: Catalogue,
-    book: OfferBook,
-) -> Mapping[ToolName, BaseTool]:
-    stores, media, policy = session.stores, session.stores.media, session.profile.policy
-    critic = models.critic(media, stores.ledger)
-    suiting = suiting_from(catalogue, book.others, book.beside, models.embedder.embed)
-    judged_by = models.judge(media, executor) if models.judge else None
-    judges = {"critic": critic.name} | ({"judge": judged_by.name} if judged_by else {})
-
-    def made_by() -> Provenance:
-        return provenance(models.names() | judges, session.profile.hash)
-
-    def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
-        return judge(critique, policy.key_frame_thresholds, combine=policy.combine)
-
-    def of_video(sample: Sample, critique: Critique) -> Verdict:
-        return judge(critique, policy.thresholds, combine=policy.combine)
-
-    return {
-        "sample_clip": sample_clip(session.clips, session.sources.are_as_looked_at, media.artifacts, decoder, made_by),
-        "describe_clip": describe_clip(models.describer, models.masker, media, executor),
-        "write_instruction": write_instruction(propose_from(suiting), stores.memory, "catalogue"),
-        "edit_key_frame": edit_key_frame(models.editor, media, executor),
-        "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
-        "generate_video": generate_video(models.generator, media, executor),
-        "critique_video": critique_video(critic, of_video, failed_axes, executor, judged_by),
-        "enhance_video": enhance_video(models.enhancer, media, executor),
-        "retry": retry(),
-        "accept": accept(made_by),
-        "reject": reject(),
-    }

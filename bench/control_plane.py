@@ -21,12 +21,12 @@ from typing import Annotated
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 
 from agent.campaign import new_sample
-from agent.context import build_planner
 from agent.graph import build_graph
+from agent.leads import build_leads
 from agent.nodes import Steps
 from agent.planner import Planner
 from agent.policy import Offers, PolicyConfig, ToolName
-from agent.profile import Component, load_profile
+from agent.profile import load_profile
 from agent.state import SampleState
 from agent.verdicts import judge
 from ditto_models.call_log import ChatCall
@@ -139,7 +139,7 @@ async def run_samples(folder: Path, samples: int, concurrency: int) -> Measured:
 
     steps = Steps(
         tools=tools,
-        planner=Planner(build_planner(Component(kind="rules")), tools),
+        planner=Planner(build_leads(load_profile("embedded")).planner, tools),
         ledger=ledger,
         config=config,
         offers=lambda sample: OFFERS,

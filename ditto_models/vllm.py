@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-
-from ditto_models.vllm_servers import ServersConfig
+from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     import httpx2
@@ -34,31 +32,6 @@ class SamplingConfig(BaseModel):
     """Of the sampling; the same request with the same seed gives the same answer. A call may bind its own."""
     max_tokens: int = Field(default=1024, ge=1)
     """Of one answer; a tool call that is cut by it is lost."""
-
-
-class VllmConfig(SamplingConfig):
-    """How a model samples that is served at one address of its own."""
-
-    base_url: str
-    """Address with its path, for example http://127.0.0.1:8000/v1."""
-    model: str = Field(min_length=1)
-    """Name that the server gives the model."""
-    api_key: SecretStr = SecretStr("")
-    """Empty: the environment variable VLLM_API_KEY, else none."""
-    timeout_seconds: float = Field(default=120.0, gt=0)
-    """Of one attempt."""
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_address(cls, address: str) -> str:
-        [tidy] = ServersConfig(base_urls=(address,), model="any").base_urls
-        return tidy
-
-    def servers(self) -> ServersConfig:
-        """The server as a group of one."""
-        return ServersConfig(
-            base_urls=(self.base_url,), model=self.model, api_key=self.api_key, timeout_seconds=self.timeout_seconds
-        )
 
 
 def chat_model(config: SamplingConfig, pool: ServerPool) -> BaseChatModel:
@@ -99,3 +72,10 @@ def http_client(pool: ServerPool) -> httpx2.AsyncClient:
 
 def _refuse_to_block(request: httpx2.Request) -> httpx2.Response:
     raise RuntimeError("a served model is called with `ainvoke`; a blocking call would hold up every other sample")
+
+
+def is_of_server(error: BaseException) -> bool:
+    """Whether a call failed for its server or its request, and not for a fault in this program."""
+    from openai import APIError
+
+    return isinstance(error, APIError)

@@ -24,6 +24,8 @@ class VllmEmbedderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    server: str = "embeddings"
+    """Name of the group of servers."""
     dimensions: int = Field(default=0, ge=0)
     """Of a vector; 0: as many as the model gives. Another number than the model's is an error."""
     patience_seconds: float = Field(default=120.0, ge=0)

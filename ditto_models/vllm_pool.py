@@ -20,7 +20,7 @@ from ditto_models.vllm_lease import Lease, Server, back_off_seconds
 from ditto_models.vllm_limit import Limit
 from ditto_models.vllm_loop import LoopHome
 from ditto_models.vllm_probe import SILENT, Looked, look, requests_waiting
-from ditto_models.vllm_servers import ServersConfig
+from ditto_models.vllm_servers import ServersConfig, ServersError
 from ditto_models.waits import owner_of_waits
 
 FAULTS_IN_A_ROW = 3
@@ -29,10 +29,6 @@ QUEUE_SECONDS = 0.5
 """Between two looks at a server's queue while it has calls."""
 TOLD_REST_SECONDS = 5.0
 """A server's rest that is told; a shorter one stands in the trace of the call only."""
-
-
-class ServersError(RuntimeError):
-    """No server can be used; the message says what was found and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

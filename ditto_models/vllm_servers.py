@@ -13,6 +13,10 @@ KEY = "VLLM_API_KEY"
 DEFAULT_ADDRESS = "http://127.0.0.1:8000/v1"
 
 
+class ServersError(RuntimeError):
+    """No server can be used; the message says what was found and what to do."""
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 

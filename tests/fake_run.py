@@ -11,6 +11,7 @@ import numpy as np
 
 from agent.campaign import Campaign, Limits, Outcome
 from agent.context import Models
+from agent.leads import Leads
 from agent.planner import PlannerModel
 from agent.profile import Profile, load_profile
 from agent.run_config import RunConfig
@@ -80,9 +81,10 @@ def fake_models(
     planner: PlannerModel | None = None,
     values: Values = lambda sample: {},
     editor: base.KeyFrameEditor | None = None,
+    leads: Leads | None = None,
 ) -> Models:
     return Models(
-        planner=planner or PlannerModel(chat=RulePlanner(), name="rules", is_transient=lambda error: False),
+        leads=leads or Leads(planner=planner or PlannerModel(chat=RulePlanner(), name="rules")),
         embedder=fakes.FakeEmbedder(),
         masker=fakes.FakeMasker(),
         describer=fakes.FakeDescriber(FACTS),

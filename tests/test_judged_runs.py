@@ -60,9 +60,10 @@ def run(
 ) -> tuple[list[Sample], list[Event]]:
     """The samples of a short run, and their events."""
     profile = fake_profile(*ALL_AXES, *overrides)
+    base = fake_models(profile)
     models = replace(
-        fake_models(profile),
-        judge=sample_judge(model_judge(chat, **settings)),
+        base,
+        leads=replace(base.leads, judge=sample_judge(model_judge(chat, **settings))),
         critic=lambda media, ledger: MeasuredOnly(profile, measured),
     )
     _, decided = run_fake(

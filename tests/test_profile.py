@@ -192,3 +192,60 @@ def test_a_run_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CommandError, match="not a folder"):
         settle_config(tmp_path / "file", run_config(), accept_changes=False)
+
+
+def test_a_profile_takes_from_another_what_it_does_not_say_itself(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "extends: embedded\nclips: {frames: 9}\ngenerator: {kind: table}\npolicy: {thresholds: {safety: 0.9}}\n"
+    )
+    mine, base = load_profile(str(path)), load_profile("embedded")
+    assert mine.clips == base.clips.model_copy(update={"frames": 9})
+    assert mine.policy.thresholds == base.policy.thresholds | {"safety": 0.9}
+    assert mine.generator.kind == "table"
+    path.write_text(f"extends: {path}\n")
+    assert "extends itself" in problem_of(name=str(path))
+
+
+def test_a_component_is_replaced_whole_where_a_profile_extends_another(tmp_path: Path) -> None:
+    base, mine = tmp_path / "base.yaml", tmp_path / "mine.yaml"
+    base.write_text("extends: embedded\nplanner: {kind: vllm, temperature: 0.1}\n")
+    mine.write_text(f"extends: {base}\nplanner: {{kind: rules}}\n")
+    assert load_profile(str(mine)).planner == load_profile("embedded").planner
+
+
+SERVED = ("servers.vlm.model=m", "planner={kind: vllm}")
+
+
+def test_servers_can_be_named_on_the_command_line_and_are_shared() -> None:
+    addresses = "servers.vlm.base_urls=http://127.0.0.1:1/v1,http://127.0.0.1:2/v1"
+    leads = build_models(load_profile("embedded", (*SERVED, addresses, "describer={kind: vllm}"))).leads
+    assert [server.base_url for pool in leads.pools for server in pool.servers] == addresses.partition("=")[2].split(
+        ","
+    )
+
+
+def test_a_component_that_asks_servers_that_nobody_named_is_told() -> None:
+    with pytest.raises(ProfileError, match=r"^planner\.server is 'vlm'.*servers\.vlm\.model=NAME"):
+        build_models(load_profile("embedded", ("planner={kind: vllm}",)))
+    with pytest.raises(ProfileError, match=r"^planner\.server is 'big'.*one of vlm"):
+        build_models(load_profile("embedded", (*SERVED, "planner.server=big")))
+
+
+def test_where_servers_are_may_change_between_sessions_and_which_model_may_not(tmp_path: Path) -> None:
+    def config(*overrides: str) -> RunConfig:
+        return run_config(load_profile("embedded", (*SERVED, *overrides)))
+
+    moved = config("servers.vlm.base_urls=http://10.0.0.1:8000/v1", "servers.vlm.timeout_seconds=5")
+    settle_config(tmp_path, config(), accept_changes=False)
+    settle_config(tmp_path, moved, accept_changes=False)
+    assert moved.profile.hash == config().profile.hash
+    assert "10.0.0.1" in (tmp_path / "config.yaml").read_text()
+    with pytest.raises(CommandError, match=r"servers\.vlm\.model: 'm' -> 'other'"):
+        settle_config(tmp_path, config("servers.vlm.model=other"), accept_changes=False)
+
+
+def test_a_key_of_a_server_is_never_written_down(tmp_path: Path) -> None:
+    config = run_config(load_profile("embedded", (*SERVED, "servers.vlm.api_key=hush-hush")))
+    settle_config(tmp_path, config, accept_changes=False)
+    assert "hush-hush" not in (tmp_path / "config.yaml").read_text()

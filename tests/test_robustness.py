@@ -80,7 +80,7 @@ def test_a_planner_of_half_characters_is_mended_and_the_run_goes_on(tmp_path: Pa
             return tool_call("write_instruction", edit_type="\ud83d", wish="\ud83d")
         return AIMessage("\ud83d")
 
-    planner = PlannerModel(chat=ScriptedPlanner(answer=half), name="half", is_transient=lambda error: False)
+    planner = PlannerModel(chat=ScriptedPlanner(answer=half), name="half")
     models = fake_models(fake_profile(), planner)
     outcome, [sample] = run_fake(tmp_path / "run", clips, target=1, models=models)
     assert outcome == "target met"
@@ -150,7 +150,7 @@ def test_words_in_brackets_are_words(tmp_path: Path, clips: Path, capsys: pytest
     def says(state: dict[str, Any], tools: list[dict[str, Any]]) -> AIMessage:
         return tool_call("reject", reason="not_feasible", note="see [/INST] here")
 
-    planner = PlannerModel(chat=ScriptedPlanner(answer=says), name="says", is_transient=lambda error: False)
+    planner = PlannerModel(chat=ScriptedPlanner(answer=says), name="says")
     limits = Limits(target=1, max_candidates=1)
     models = fake_models(fake_profile(), planner)
     _, [sample] = run_fake(tmp_path / "run", clips, target=1, models=models, limits=limits)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agent.context import build_embedder
-from agent.profile import Component
+from agent.profile import Component, ServerGroup
 from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder, VllmEmbedderConfig
 from ditto_models.vllm_server import VllmServer, VllmServerConfig
 from ditto_models.vllm_servers import ServersConfig
@@ -96,8 +96,8 @@ def test_a_real_server_gives_vectors(tmp_path: Path) -> None:
     model = str(tiny_checkpoint(venv, "qwen3_vl"))
     config = VllmServerConfig(model=model, served_model_name="tiny", embeddings=True, port=0, venv=venv, cpu=True)
     with (tmp_path / "server.log").open("w") as log, VllmServer(config, log) as server:
-        settings = {"base_urls": [server.base_url], "model": server.model}
-        built = build_embedder(Component.model_validate({"kind": "vllm"} | settings))
+        group = ServerGroup(base_urls=(server.base_url,), model=server.model)
+        built = build_embedder(Component(kind="vllm"), {"embeddings": group})
         vectors = built.embed(["Make it night.", "SNOW, 7", "Make it night."])
         assert vectors.shape == (3, built.dimensions)
         assert np.allclose(np.linalg.norm(vectors, axis=1), 1)

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from agent.campaign import Limits
-from agent.context import build_planner
+from agent.leads import build_leads
 from agent.policy import max_steps
-from agent.profile import Component
 from ditto_models.vllm_server import VllmServer
 from memory.ledger import Ledger
 from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
@@ -16,12 +15,13 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_vision_language_model_leads_samples_through_the_graph(tmp_path: Path, vllm_server: VllmServer) -> None:
-    component = Component.model_validate(
-        {"kind": "vllm", "base_url": vllm_server.base_url, "model": vllm_server.model, "temperature": 1.0}
+    profile = fake_profile(
+        "edits_per_clip=4",
+        f"servers.vlm.base_urls={vllm_server.base_url}",
+        f"servers.vlm.model={vllm_server.model}",
+        "planner={kind: vllm, temperature: 1.0}",
     )
-    planner = build_planner(component)
-    profile = fake_profile("edits_per_clip=4")
-    models = fake_models(profile, planner)
+    models = fake_models(profile, leads=build_leads(profile))
     limits = Limits(target=100, max_candidates=6)
     run = tmp_path / "run"
     outcome, decided = run_fake(
@@ -36,5 +36,5 @@ def test_a_vision_language_model_leads_samples_through_the_graph(tmp_path: Path,
     led = [event for event in events if event.by == "planner"]
     assert len(led) >= len(decided)
     assert all(event.tokens and event.prompt_hash for event in led)
-    assert {event.model for event in led if event.tool == "reject"} <= {planner.name}
+    assert {event.model for event in led if event.tool == "reject"} <= {vllm_server.model}
     assert sum(event.planner_fallback for event in events) <= len(led) * 0.05

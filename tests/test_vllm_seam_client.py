@@ -21,11 +21,11 @@ from openai import NotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ditto_models.call_log import recording
-from ditto_models.vllm import SamplingConfig, VllmConfig, chat_model
-from ditto_models.vllm_pool import ServerPool, ServersError
+from ditto_models.vllm import SamplingConfig, chat_model
+from ditto_models.vllm_pool import ServerPool
 from ditto_models.vllm_probe import requests_waiting
 from ditto_models.vllm_server import VllmServer
-from ditto_models.vllm_servers import ServersConfig
+from ditto_models.vllm_servers import ServersConfig, ServersError
 
 pytestmark = pytest.mark.slow
 
@@ -217,4 +217,4 @@ async def test_unknown_model_is_an_error_that_names_it(vllm_server: VllmServer) 
 @pytest.mark.parametrize("base_url", ["127.0.0.1:8000/v1", "http://127.0.0.1:8000", ""])
 def test_address_without_scheme_or_path_is_refused(base_url: str) -> None:
     with pytest.raises(ValidationError, match="base_url"):
-        VllmConfig(base_url=base_url, model="any")
+        ServersConfig(base_urls=(base_url,), model="any")

@@ -85,6 +85,14 @@ class Media:
         return array
 
 
+def image_of(data: bytes) -> Frame:
+    """An encoded image, HWC uint8 RGB."""
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if found is None:
+        raise ValueError(f"{len(data)} bytes are not an image that can be read")
+    return cast(Frame, found)
+
+
 def png(frame: Frame) -> bytes:
     """An image as PNG."""
     whole, data = cv2.imencode(".png", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))

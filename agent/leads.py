@@ -1,0 +1,108 @@
+"""Who leads samples: planner, captioner, writer and judge, each a served model or not, as the profile says.
+
+Part of context.py, the one place that chooses concrete classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from agent.choice import choose, config_of, no_settings
+from agent.planner import PlannerModel, ServedPlannerConfig
+from agent.profile import Component, Profile
+from agent.served import ServedModels
+from ditto_models.executors.base import Executor
+from ditto_models.vllm import is_of_server
+from tools.captioner import Captioner, CaptionerConfig
+from tools.critic.axes import MODEL_AXES
+from tools.critic.model_judge import JudgeConfig, ModelJudge
+from tools.critic.model_of_sample import ModelSampleJudge
+from tools.critic.protocol import Judge
+from tools.media import Media
+from tools.shown_clip import shown_clip
+
+if TYPE_CHECKING:
+    from ditto_models.vllm_pool import ServerPool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leads:
+    """What leads samples and may be a served model: who plans, captions, writes and judges."""
+
+    planner: PlannerModel
+    captioner: Callable[[Media, Executor], Captioner] | None = None
+    judge: Callable[[Media, Executor], Judge] | None = None
+    """Beside the critic."""
+    pools: tuple[ServerPool, ...] = ()
+    """Of the servers that are asked."""
+
+
+def build_leads(profile: Profile) -> Leads:
+    """Choose who leads.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown, or a component asks servers that the profile does not name.
+    """
+    served = ServedModels(profile.servers)
+    leads = Leads(
+        planner=_planner(profile.planner, served),
+        captioner=_captioner(profile.describer, served),
+        judge=_judge(profile, served),
+    )
+    return replace(leads, pools=served.pools)
+
+
+def _planner(component: Component, served: ServedModels) -> PlannerModel:
+
+    def rules() -> PlannerModel:
+        from ditto_models.embedded.planner import RulePlanner
+
+        no_settings("planner", component)
+        return PlannerModel(chat=RulePlanner(), name="rules")
+
+    def vllm() -> PlannerModel:
+        config = config_of("planner", component, ServedPlannerConfig)
+        model = served.model("planner", config.server, config.temperature, config.max_tokens)
+        return PlannerModel(chat=model.chat, name=model.name, show=model.show_picture)
+
+    return choose("planner", component, {"rules": rules, "vllm": vllm})
+
+
+def _captioner(component: Component, served: ServedModels) -> Callable[[Media, Executor], Captioner] | None:
+    if component.kind != "vllm":
+        return None
+    config = config_of("describer", component, CaptionerConfig)
+    model = served.model("describer", config.server, config.temperature, config.max_tokens)
+    return lambda media, executor: Captioner(
+        chat=model.chat, name=model.name, look=shown_clip(model.show_clip, media, executor)
+    )
+
+
+def _judge(profile: Profile, served: ServedModels) -> Callable[[Media, Executor], Judge] | None:
+    def none() -> None:
+        no_settings("judge", profile.judge)
+
+    def vllm() -> Callable[[Media, Executor], Judge]:
+        judge = build_judge(profile, served)
+        policy = profile.policy
+        return lambda media, executor: ModelSampleJudge(
+            judge=judge,
+            media=media,
+            executor=executor,
+            key_frame_axes=[axis for axis in MODEL_AXES if axis in policy.key_frame_thresholds],
+            video_axes=[axis for axis in MODEL_AXES if axis in policy.thresholds],
+            is_of_server=is_of_server,
+        )
+
+    return choose("judge", profile.judge, {"none": none, "vllm": vllm})
+
+
+def build_judge(profile: Profile, served: ServedModels) -> ModelJudge:
+    """The model that judges, over plain videos."""
+    config = config_of("judge", profile.judge, JudgeConfig)
+    model = served.model("judge", config.server, config.temperature, config.max_tokens)
+    return ModelJudge(
+        chat=model.chat, name=model.name, config=config, show=model.show_clip, show_still=model.show_picture
+    )

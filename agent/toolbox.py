@@ -1,0 +1,85 @@
+"""The tools of a run, each over what it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from langchain_core.tools import BaseTool
+
+from agent.context import Models
+from agent.offers import OfferBook
+from agent.policy import ToolName
+from agent.profile import Profile
+from agent.provenance import provenance
+from agent.stores import Stores
+from agent.verdicts import failed_axes, judge
+from ditto_models.executors.base import Executor
+from memory.sample import Clip, Critique, Provenance, Sample, Verdict
+from tools.accept import accept
+from tools.catalogue import Catalogue
+from tools.catalogue_writer import propose_from, suiting_from
+from tools.clip_table import ClipTable
+from tools.critique_key_frame import critique_key_frame
+from tools.critique_video import critique_video
+from tools.describe_clip import describe_clip
+from tools.edit_key_frame import edit_key_frame
+from tools.enhance_video import enhance_video
+from tools.generate_video import generate_video
+from tools.reject import reject
+from tools.retry import retry
+from tools.sample_clip import sample_clip
+from tools.write_instruction import write_instruction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the tools of a run are made of."""
+
+    profile: Profile
+    models: Models
+    stores: Stores
+    clips: ClipTable
+    are_as_looked_at: Callable[[Clip], bool]
+    catalogue: Catalogue
+    book: OfferBook
+    executor: Executor
+    """Where models run."""
+    decoder: Executor
+    """Where files from outside are decoded."""
+
+
+def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
+    """Every tool, by name."""
+    models, stores, media, executor = parts.models, parts.stores, parts.stores.media, parts.executor
+    policy, book, leads = parts.profile.policy, parts.book, parts.models.leads
+    critic = models.critic(media, stores.ledger)
+    judged_by = leads.judge(media, executor) if leads.judge else None
+    captioner = leads.captioner(media, executor) if leads.captioner else None
+    suiting = suiting_from(parts.catalogue, book.others, book.beside, models.embedder.embed)
+
+    served = {"captioner": captioner, "judge": judged_by}
+    names = models.names() | {"critic": critic.name} | {role: one.name for role, one in served.items() if one}
+
+    def made_by() -> Provenance:
+        return provenance(names, parts.profile.hash)
+
+    def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
+        return judge(critique, policy.key_frame_thresholds, combine=policy.combine)
+
+    def of_video(sample: Sample, critique: Critique) -> Verdict:
+        return judge(critique, policy.thresholds, combine=policy.combine)
+
+    return {
+        "sample_clip": sample_clip(parts.clips, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by),
+        "describe_clip": describe_clip(models.describer, models.masker, media, executor, captioner),
+        "write_instruction": write_instruction(propose_from(suiting), stores.memory, "catalogue"),
+        "edit_key_frame": edit_key_frame(models.editor, media, executor),
+        "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
+        "generate_video": generate_video(models.generator, media, executor),
+        "critique_video": critique_video(critic, of_video, failed_axes, executor, judged_by),
+        "enhance_video": enhance_video(models.enhancer, media, executor),
+        "retry": retry(),
+        "accept": accept(made_by),
+        "reject": reject(),
+    }
