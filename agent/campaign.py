@@ -20,6 +20,7 @@ from agent.orders import carry_out
 from agent.policy import max_steps
 from agent.session import Session
 from agent.state import fold
+from ditto_models.waits import own_waits
 from memory.dataset import Pair
 from memory.sample import Event, Sample
 from tools.result import NoClipLeft
@@ -202,6 +203,7 @@ class Campaign:
 
     async def _one(self, sample: Sample, number: int) -> None:
         self._begun[sample.id] = time.monotonic()
+        own_waits()
         try:
             await self._to_its_end(sample, number)
         finally:

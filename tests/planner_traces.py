@@ -170,7 +170,7 @@ def lead(
 def record(folder: Path, samples: int, seed: int) -> list[Decision]:
     """The decisions of a campaign of so many samples; the same seed gives the same ones."""
     rules = TracedRules()
-    model = PlannerModel(chat=rules, name="rules", is_transient=lambda error: False)
+    model = PlannerModel(chat=rules, name="rules")
     lead(model, folder, samples, seed, flaws=MANY_FLAWS)
     return rules.kept
 

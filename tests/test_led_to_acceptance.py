@@ -16,7 +16,8 @@ from ditto_models.vllm_server import VllmServer
 from memory.artifacts import ArtifactStore
 from memory.sample import Sample
 from tests.planner_traces import Led, lead
-from tests.vllm_server import FAMILIES, TRAINED, Servers, served_planner
+from tests.served import served_planner
+from tests.vllm_server import FAMILIES, TRAINED, Servers
 
 pytestmark = pytest.mark.slow
 

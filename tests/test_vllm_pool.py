@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from ditto_models.call_log import recording
 from ditto_models.vllm import SamplingConfig, chat_model
-from ditto_models.vllm_pool import ServerPool, ServersError
-from ditto_models.vllm_servers import ServersConfig
+from ditto_models.vllm_pool import ServerPool
+from ditto_models.vllm_servers import ServersConfig, ServersError
 from ditto_models.waits import own_waits
 from tests.scripted_server import HTML, Answer, Asked, Cut, Fault, Reset, ScriptedServer, Stall, Status
 

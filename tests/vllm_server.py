@@ -14,9 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.context import build_planner
-from agent.planner import PlannerModel
-from agent.profile import Component
 from ditto_models.vllm_server import VllmServer, VllmServerConfig
 from tests.tiny_checkpoints import ROOT, tiny_checkpoint, trained_checkpoint
 
@@ -64,12 +61,6 @@ def environment_of_vllm() -> Path:
     if not (venv / "bin" / "vllm").is_file():
         pytest.fail(f"no vLLM in {str(venv)!r}; make it with `make .venv-vllm`", pytrace=False)
     return venv
-
-
-def served_planner(server: VllmServer, temperature: float) -> PlannerModel:
-    """The planner of a profile whose kind is vllm."""
-    component = {"kind": "vllm", "base_url": server.base_url, "model": server.model, "temperature": temperature}
-    return build_planner(Component.model_validate(component))
 
 
 @pytest.fixture(scope="session")
