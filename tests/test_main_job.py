@@ -62,7 +62,7 @@ def test_a_vision_language_model_leads_the_embedded_models_on_real_clips(
     tmp_path: Path, vllm_server: VllmServer
 ) -> None:
     run = tmp_path / "run"
-    planner = ["planner.kind=vllm", f"planner.base_url={vllm_server.base_url}", f"planner.model={vllm_server.model}"]
+    planner = ["planner.kind=vllm", *served_by(vllm_server)]
     small = ["clips.frames=17", "clips.max_width=320", "clips.max_height=180"]
     done = ditto("agent.run", "--target", 4, "--max-candidates", 4, "--out", run, *planner, *small)
     assert done.returncode in (0, 3), done.stderr
