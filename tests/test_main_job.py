@@ -13,6 +13,7 @@ import pytest
 from ditto_models import video
 from ditto_models.vllm_server import VllmServer
 from memory.dataset import read_metadata
+from tests.served import served_by
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
