@@ -61,7 +61,6 @@ def build_models(profile: Profile) -> Models:
     """
     from ditto_models.embedded.flow_meter import FlowMeter
 
-    _check_writer(profile.writer)
     # One for all: a clip's motion is measured once, however many edits it gets.
     meter = FlowMeter()
     return Models(
@@ -111,13 +110,6 @@ def build_decoder(component: Component, workers: int) -> Executor:
         return InProcessExecutor(workers)
 
     return choose("decoder", component, {"process": process, "thread": thread})
-
-
-def _check_writer(component: Component) -> None:
-    def catalogue() -> None:
-        no_settings("writer", component)
-
-    choose("writer", component, {"catalogue": catalogue})
 
 
 def build_embedder(component: Component, servers: Mapping[str, ServerGroup]) -> base.TextEmbedder:

@@ -21,6 +21,7 @@ from tools.critic.model_judge import JudgeConfig, ModelJudge
 from tools.critic.model_of_sample import ModelSampleJudge
 from tools.critic.protocol import Judge
 from tools.media import Media
+from tools.model_writer import ModelWriter, WriterConfig, WriterGround
 from tools.shown_clip import shown_clip
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Leads:
 
     planner: PlannerModel
     captioner: Callable[[Media, Executor], Captioner] | None = None
+    writer: Callable[[Media, Executor, WriterGround], ModelWriter] | None = None
+    """In place of the catalogue's own words."""
     judge: Callable[[Media, Executor], Judge] | None = None
     """Beside the critic."""
     pools: tuple[ServerPool, ...] = ()
@@ -49,6 +52,7 @@ def build_leads(profile: Profile) -> Leads:
     leads = Leads(
         planner=_planner(profile.planner, served),
         captioner=_captioner(profile.describer, served),
+        writer=_writer(profile.writer, served),
         judge=_judge(profile, served),
     )
     return replace(leads, pools=served.pools)
@@ -78,6 +82,26 @@ def _captioner(component: Component, served: ServedModels) -> Callable[[Media, E
     return lambda media, executor: Captioner(
         chat=model.chat, name=model.name, look=shown_clip(model.show_clip, media, executor)
     )
+
+
+def _writer(
+    component: Component, served: ServedModels
+) -> Callable[[Media, Executor, WriterGround], ModelWriter] | None:
+    def catalogue() -> None:
+        no_settings("writer", component)
+
+    def vllm() -> Callable[[Media, Executor, WriterGround], ModelWriter]:
+        config = config_of("writer", component, WriterConfig)
+        model = served.model("writer", config.server, config.temperature, config.max_tokens)
+        return lambda media, executor, ground: ModelWriter(
+            chat=model.chat,
+            name=model.name,
+            config=config,
+            look=shown_clip(model.show_clip, media, executor),
+            ground=ground,
+        )
+
+    return choose("writer", component, {"catalogue": catalogue, "vllm": vllm})
 
 
 def _judge(profile: Profile, served: ServedModels) -> Callable[[Media, Executor], Judge] | None:

@@ -24,12 +24,15 @@ from tools.critique_key_frame import critique_key_frame
 from tools.critique_video import critique_video
 from tools.describe_clip import describe_clip
 from tools.edit_key_frame import edit_key_frame
+from tools.edit_options import catalogue_options
 from tools.enhance_video import enhance_video
 from tools.generate_video import generate_video
+from tools.model_writer import WriterGround
 from tools.reject import reject
 from tools.retry import retry
 from tools.sample_clip import sample_clip
 from tools.write_instruction import write_instruction
+from tools.writer_task import MOST_OPTIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +60,15 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
     judged_by = leads.judge(media, executor) if leads.judge else None
     captioner = leads.captioner(media, executor) if leads.captioner else None
     suiting = suiting_from(parts.catalogue, book.others, book.beside, models.embedder.embed)
-
-    served = {"captioner": captioner, "judge": judged_by}
+    ground = WriterGround(
+        options=catalogue_options(suiting, MOST_OPTIONS),
+        others=book.others,
+        nearest=stores.memory.nearest,
+        embed=models.embedder.embed,
+    )
+    writer = leads.writer(media, executor, ground) if leads.writer else None
+    propose = writer.propose if writer else propose_from(suiting)
+    served = {"captioner": captioner, "writer": writer, "judge": judged_by}
     names = models.names() | {"critic": critic.name} | {role: one.name for role, one in served.items() if one}
 
     def made_by() -> Provenance:
@@ -73,7 +83,7 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
     return {
         "sample_clip": sample_clip(parts.clips, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by),
         "describe_clip": describe_clip(models.describer, models.masker, media, executor, captioner),
-        "write_instruction": write_instruction(propose_from(suiting), stores.memory, "catalogue"),
+        "write_instruction": write_instruction(propose, stores.memory, writer.name if writer else "catalogue"),
         "edit_key_frame": edit_key_frame(models.editor, media, executor),
         "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
         "generate_video": generate_video(models.generator, media, executor),
