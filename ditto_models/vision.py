@@ -36,6 +36,8 @@ PATCH_SIZES = {"qwen2_5_vl": 14, "qwen3_vl": 16}
 """Pixels along one side of a patch; a token is 2 x 2 patches."""
 LEAST_TOKENS = 4
 """Of an image or of a frame: qwen-vl-utils and the published checkpoints enlarge what has fewer."""
+MOST_TOKENS = 6144
+"""Of an image or a clip: a server started by `ditto_models.serve` keeps memory for no larger one."""
 FRAMES_PER_STEP = 2
 """Frames of a video that share their tokens."""
 VIDEO_PREFIX = "data:video/jpeg;base64,"
@@ -58,9 +60,9 @@ class VisionConfig(BaseModel):
 
     family: Literal["qwen2_5_vl", "qwen3_vl"] = "qwen3_vl"
     """Of the model that looks at them: it decides how many pixels make a token (28 x 28 or 32 x 32)."""
-    tokens_per_image: int = Field(default=1024, ge=16, le=16384)
+    tokens_per_image: int = Field(default=1024, ge=16, le=MOST_TOKENS)
     """Of one image, at most; a larger one is scaled down. The checkpoint's own limit must not be lower."""
-    tokens_per_video: int = Field(default=2048, ge=64, le=16384)
+    tokens_per_video: int = Field(default=2048, ge=64, le=MOST_TOKENS)
     """Of all frames of a clip together, at most."""
     frames_per_second: float = Field(default=4.0, gt=0)
     """Frames taken of a second of the clip: an even number of frames, evenly spaced, at least 4 where it has them."""

@@ -87,9 +87,10 @@ def _chat_flags(config: VllmServerConfig) -> list[str]:
     `--generation-config vllm` keeps a checkpoint's own sampling defaults out of requests that say what they want. Trust
     in what a request says of its media lets a clip come with the times of its frames (`vision.sendable`).
     """
-    # The size is that of the clip which vLLM keeps memory for; without it that would be the longest one it can read.
+    # The sizes are those that vLLM keeps memory for; without them that would be the largest it can read.
+    images = {"count": config.images_per_prompt, "width": 1280, "height": 1280}
     videos = {"count": config.videos_per_prompt, "num_frames": 32, "width": 640, "height": 640}
-    flags = ["--limit-mm-per-prompt", json.dumps({"image": config.images_per_prompt, "video": videos})]
+    flags = ["--limit-mm-per-prompt", json.dumps({"image": images, "video": videos})]
     flags += ["--trust-request-mm-kwargs", "--generation-config", "vllm"]
     flags += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--tool-strict-level", "parameter"]
     template = None if _given(config, "--chat-template") else template_to_pass(config.model)
