@@ -32,7 +32,7 @@ def tokens_of(body: bytes) -> tuple[int, int]:
     try:
         usage = json.loads(body).get("usage") or {}
         return int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return 0, 0
 
 

@@ -65,6 +65,13 @@ class Stall:
 
 
 @dataclass(frozen=True)
+class Drip:
+    """The answer comes a byte at a time, with a pause before each."""
+
+    seconds: float = 0.1
+
+
+@dataclass(frozen=True)
 class Cut:
     """The answer's body ends early: short of its content-length, or inside its chunks."""
 
@@ -98,7 +105,7 @@ class Length:
 
 HTML = Raw(b"<html><body><h1>Sign in to the network</h1></body></html>", "text/html")
 """What a proxy or a captive portal says with status 200."""
-Fault = Reset | Die | Stall | Cut | Status | Raw
+Fault = Reset | Die | Stall | Drip | Cut | Status | Raw
 Answer = str | ToolCall | Sequence[ToolCall] | Length | Fault
 
 

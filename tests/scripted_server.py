@@ -10,9 +10,9 @@
 
 The function runs in the thread of its request: it may look at `asked.body` (the request as sent), `asked.tools` (names
 of the tools), `asked.schema` (of a json_schema answer), `asked.text` (all text parts, joined). It returns text, a
-`call(...)`, several calls in a list, or a fault (Reset, Die, Stall, Cut, Status, Raw, HTML), which happens to that one
-request. `schema_answer` is a function that answers every schema with its smallest instance. `server.asked` keeps what
-came, in order; `server.died` is an event to wait for.
+`call(...)`, several calls in a list, or a fault (Reset, Die, Stall, Drip, Cut, Status, Raw, HTML), which happens to
+that one request. `schema_answer` is a function that answers every schema with its smallest instance. `server.asked`
+keeps what came, in order; `server.died` is an event to wait for.
 
 Served: POST /v1/chat/completions and /v1/embeddings, GET /v1/models, /health and /metrics. With `slots`, that many
 requests run at a time and the others wait, as /metrics tells; `seconds` is how long each takes. Standard library only.
@@ -38,6 +38,7 @@ from tests.scripted_answers import (
     Asked,
     Cut,
     Die,
+    Drip,
     Fault,
     Length,
     Raw,
@@ -57,6 +58,7 @@ __all__ = [
     "Asked",
     "Cut",
     "Die",
+    "Drip",
     "Fault",
     "Length",
     "Raw",
@@ -219,6 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
             case Stall():
                 self.server.ended.wait(answer.seconds)
                 self._send(200, answer_body(asked, "late"))
+            case Drip():
+                self._drip(answer_body(asked, "slowly"), answer)
             case Cut():
                 self._cut(answer_body(asked, "this answer is cut before it ends"), answer)
             case _:
@@ -243,6 +247,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"%x\r\n%b\r\n" % (len(kept), kept) if cut.chunked else kept)
         self.close_connection = True
+
+    def _drip(self, body: bytes, drip: Drip) -> None:
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        for byte in body:
+            if self.server.ended.wait(drip.seconds):
+                return
+            self.wfile.write(bytes([byte]))
 
     def _reset(self) -> None:
         self.close_connection = True

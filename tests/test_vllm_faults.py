@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 import httpx2
 import pytest
 from anyio import EndOfStream
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ditto_models.vllm_answers import problem_of
+from ditto_models.vllm_answers import problem_of, tokens_of
 from ditto_models.vllm_faults import Answer, fault_of_answer, fault_of_error, retry_after
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+KEYS = st.sampled_from(["choices", "message", "content", "tool_calls", "function", "arguments", "usage", "error"])
 COMPLETION = b'{"choices": [{"message": {"role": "assistant", "content": "yes"}}]}'
 
 
@@ -119,3 +122,23 @@ def with_arguments(arguments: object) -> bytes:
 )
 def test_only_a_whole_completion_passes(body: bytes, problem: str) -> None:
     assert problem_of("/chat/completions", body) == problem
+
+
+USAGE = st.dictionaries(st.sampled_from(["prompt_tokens", "completion_tokens"]), st.floats() | st.text() | st.none())
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5) | USAGE,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from([200, 200, 400, 429]), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_answer_makes_the_classifier_fail(status: int, body: bytes) -> None:
+    fault = fault_of_answer(answer(status, body), NOW)
+    assert fault is None or fault.said.isprintable()
+    assert len(tokens_of(body)) == 2
+
+
+@given(st.text())
+def test_no_header_makes_retry_after_fail(header: str) -> None:
+    assert 0 <= (retry_after(header, NOW) or 0) <= 300

@@ -14,7 +14,20 @@ from ditto_models.vllm import SamplingConfig, chat_model, http_client
 from ditto_models.vllm_answers import MOST_BYTES
 from ditto_models.vllm_pool import ServerPool
 from ditto_models.vllm_servers import ServersConfig
-from tests.scripted_server import HTML, Answer, Cut, Die, Fault, Raw, Reset, ScriptedServer, Stall, Status, ToolCall
+from tests.scripted_server import (
+    HTML,
+    Answer,
+    Cut,
+    Die,
+    Drip,
+    Fault,
+    Raw,
+    Reset,
+    ScriptedServer,
+    Stall,
+    Status,
+    ToolCall,
+)
 
 COMPLETION = b'{"choices": [{"message": {"role": "assistant", "content": "yes"}}]}'
 
@@ -51,6 +64,7 @@ async def ask(pool: ServerPool) -> tuple[str, ChatCall]:
         (Status(503), "busy", 5),
         (Status(429, retry_after="0.2"), "busy", 5),
         (Stall(), "late", 0.4),
+        (Drip(), "late", 0.4),
     ],
     ids=str,
 )
