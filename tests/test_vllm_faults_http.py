@@ -29,6 +29,7 @@ from tests.scripted_server import (
     ToolCall,
 )
 
+pytestmark = pytest.mark.slow
 COMPLETION = b'{"choices": [{"message": {"role": "assistant", "content": "yes"}}]}'
 
 

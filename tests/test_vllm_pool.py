@@ -19,6 +19,8 @@ from ditto_models.vllm_servers import ServersConfig, ServersError
 from ditto_models.waits import own_waits
 from tests.scripted_server import HTML, Answer, Asked, Cut, Fault, Reset, ScriptedServer, Stall, Status
 
+pytestmark = pytest.mark.slow
+
 
 def pool_of(*servers: ScriptedServer, **settings: Any) -> ServerPool:
     addresses = tuple(server.base_url for server in servers)
