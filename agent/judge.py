@@ -2,6 +2,7 @@
 
 python -m agent.judge SOURCE EDITED --instruction TEXT [--key-frame PNG] [--json]
 python -m agent.judge --dataset PATH [--html FILE] [--jsonl FILE] [--worst N] [--workers N] [--json]
+Both take --profile P and --set key.path=value: with a profile that has a model to judge, it is asked as well.
 
 Exit code: 0 whenever a judgement was made, whatever it says; 2 bad arguments or files that are no pair.
 """
@@ -39,10 +40,19 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m agent.judge",
         usage="%(prog)s SOURCE EDITED --instruction TEXT [--key-frame PNG [--key-frame-index N]] [--json]\n"
         "       %(prog)s --dataset PATH [--html FILE] [--jsonl FILE] [--worst N] [--workers N] [--json]",
-        description="Judge pairs of videos by measuring.",
+        description="Judge pairs of videos: by measuring, and with --profile gpu by a vision-language model as well.",
         epilog=EPILOG,
     )
     made.add_argument("--json", action="store_true", help="for scripts")
+    made.add_argument("--profile", default="embedded", metavar="P", help="whose critic, judge and thresholds")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="change a setting of the profile, e.g. policy.thresholds.safety=0.3; may be given again",
+    )
     one = made.add_argument_group("one pair")
     one.add_argument("source", nargs="?", type=Path, metavar="SOURCE", help="the video before")
     one.add_argument(
@@ -94,23 +104,24 @@ def judge_files(options: argparse.Namespace) -> int:
     """The command for one pair, after its arguments were parsed.
 
     Raises:
-        CommandError: the files are no pair, or the key frame is none of it.
-        CommandFailed: a bundled weight cannot be had.
+        CommandError: the files are no pair, the key frame is none of it, or the profile cannot be used.
+        CommandFailed: a bundled weight cannot be had, or no server answers that the profile asks.
     """
     # Loaded late: `--help` should not wait for networks.
     from rich.console import Console
 
-    from agent.context import build_pair_critic
+    from agent.judge_pair import judge_pair
     from agent.pair_files import PairFiles, read_pair
-    from agent.pair_verdict import verdict_of
-    from agent.profile import load_profile
+    from agent.profile import ProfileError, load_profile
     from agent.verdict_table import print_verdict
     from ditto_models.assets import AssetError
 
-    profile = load_profile("embedded")
-    pair = read_pair(PairFiles(**{name: getattr(options, name) for name in OF_ONE}), profile.clips)
     try:
-        verdict = verdict_of(pair, build_pair_critic(profile), profile.policy)
+        profile = load_profile(options.profile, options.overrides)
+        pair = read_pair(PairFiles(**{name: getattr(options, name) for name in OF_ONE}), profile.clips)
+        verdict = judge_pair(pair, profile)
+    except ProfileError as error:
+        raise CommandError(str(error)) from error
     except AssetError as error:
         raise CommandFailed(str(error)) from error
     if options.json:

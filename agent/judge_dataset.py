@@ -22,7 +22,6 @@ from agent.pair_list import list_pairs
 if TYPE_CHECKING:
     from agent.profile import Profile
 
-PROFILE = "embedded"
 WORKER_GIB = 6.0
 """Of address space; the longest pair, 300 frames of 640x360 with a key frame, took 2.4."""
 STALL_SECONDS = 300
@@ -42,12 +41,15 @@ def judge_dataset(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     from agent.judge_text import print_tally
-    from agent.profile import load_profile
+    from agent.profile import ProfileError, load_profile
 
     num_rows = sum(1 for _ in list_pairs(options.dataset))
     if not num_rows:
         raise CommandError(f"--dataset {str(options.dataset)!r} lists no pair; expected at least one row")
-    profile, tally = load_profile(PROFILE), Tally(options.worst)
+    try:
+        profile, tally = load_profile(options.profile, options.overrides), Tally(options.worst)
+    except ProfileError as error:
+        raise CommandError(str(error)) from error
     with ExitStack() as stack:
         stop = stack.enter_context(_stopped_by_a_person())
         page = stack.enter_context(_replacing(options.html, "--html")) if options.html else None
@@ -69,18 +71,20 @@ def judge_dataset(options: argparse.Namespace) -> int:
 @contextmanager
 def _judging(options: argparse.Namespace, profile: Profile) -> Iterator[Iterator[Judged]]:
     """The rows, judged in worker processes: a file that crashes, hangs or fills the memory costs its row alone."""
+    from agent.judge_pair import asking
     from agent.judge_rows import judge_rows
     from ditto_models.assets import AssetError
     from ditto_models.executors.isolated import IsolatedConfig, IsolatedExecutor
 
-    limits = IsolatedConfig(memory_gib=WORKER_GIB, stall_seconds=STALL_SECONDS)
     rows = list_pairs(options.dataset)
-    with (
-        closing(IsolatedExecutor(options.workers, limits)) as executor,
-        closing(judge_rows(rows, executor, profile, options.workers, options.html is not None)) as judged,
-    ):
+    with ExitStack() as stack:
+        asked = stack.enter_context(asking(profile))
+        limits = IsolatedConfig(memory_gib=WORKER_GIB, stall_seconds=STALL_SECONDS)
+        executor = stack.enter_context(closing(IsolatedExecutor(options.workers, limits)))
+        with_sheet = options.html is not None
+        judged = judge_rows(rows, executor, profile, options.workers, with_sheet, asked.ask, asked.give_up)
         try:
-            yield judged
+            yield stack.enter_context(closing(judged))
         except AssetError as error:
             raise CommandFailed(str(error)) from error
         except BrokenProcessPool as error:

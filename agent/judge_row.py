@@ -1,7 +1,8 @@
-"""One row of a list of pairs, judged: whatever is wrong with it is its outcome, and the other rows go on."""
+"""One row of a list of pairs, read and measured: whatever is wrong with it is its outcome, and the other rows go on."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import av
@@ -12,13 +13,16 @@ from agent.command import CommandError
 from agent.context import build_pair_critic
 from agent.judged import Judged, Sheet
 from agent.pair_files import read_pair
+from agent.pair_judge import ShowPair, build_show_pair
 from agent.pair_list import ListedPair
-from agent.pair_verdict import verdict_of
+from agent.pair_verdict import impossible, verdict_on
 from agent.plain import plain
+from agent.policy import PolicyConfig
 from agent.profile import Profile
 from ditto_models.base import Frame, Frames
 from ditto_models.executors.isolated import progress
-from memory.sample import Verdict
+from memory.sample import Critique
+from tools.critic.model_judge import Shown
 from tools.critic.of_pair import Pair, PairCritic
 
 COLUMNS = 4
@@ -29,36 +33,57 @@ OF_THE_FILES = (CommandError, OSError, ValueError, ArithmeticError, IndexError, 
 """What odd files and odd pixels raise, here and in the libraries below; anything else is a fault of ours."""
 
 
-def judge_row_alone(row: ListedPair, profile_json: str, with_sheet: bool) -> Judged:
-    """As `judge_row`, in a worker process, which keeps its critic from row to row.
+@dataclass(frozen=True, kw_only=True)
+class MeasuredRow:
+    """A row that was read and measured, and as what a model may be shown it."""
+
+    row: ListedPair
+    critique: Critique
+    not_needed: frozenset[str]
+    """The axes that this pair cannot be judged on."""
+    shown: Shown | None
+    sheet: Sheet | None
+
+
+def measure_row_alone(row: ListedPair, profile_json: str, with_sheet: bool) -> MeasuredRow | Judged:
+    """As `measure_row`, in a worker process, which keeps its critic from row to row.
 
     Raises:
         AssetError: a bundled weight cannot be had.
     """
-    profile, critic = _prepared(profile_json)
-    return judge_row(row, critic, profile, with_sheet)
+    profile, critic, show = _prepared(profile_json)
+    return measure_row(row, critic, show, profile, with_sheet)
 
 
 @lru_cache(maxsize=1)
-def _prepared(profile_json: str) -> tuple[Profile, PairCritic]:
+def _prepared(profile_json: str) -> tuple[Profile, PairCritic, ShowPair | None]:
     profile = Profile.model_validate_json(profile_json)
-    return profile, build_pair_critic(profile)
+    return profile, build_pair_critic(profile), build_show_pair(profile)
 
 
-def judge_row(row: ListedPair, critic: PairCritic, profile: Profile, with_sheet: bool) -> Judged:
-    """Read and judge one row."""
+def measure_row(
+    row: ListedPair, critic: PairCritic, show: ShowPair | None, profile: Profile, with_sheet: bool
+) -> MeasuredRow | Judged:
+    """Read and measure one row; what cannot be read is judged with that."""
     if row.files is None:
         return unreadable(row, row.problem)
     try:
         pair = read_pair(row.files, profile.clips)
         progress()
-        verdict = verdict_of(pair, critic, profile.policy)
-        return _judged(row, verdict, _sheet(pair) if with_sheet else None)
+        return MeasuredRow(
+            row=row,
+            critique=critic.judge(pair),
+            not_needed=impossible(pair),
+            shown=show(pair) if show else None,
+            sheet=_sheet(pair) if with_sheet else None,
+        )
     except OF_THE_FILES as error:
         return unreadable(row, str(error) or type(error).__name__)
 
 
-def _judged(row: ListedPair, verdict: Verdict, sheet: Sheet | None) -> Judged:
+def judged_row(measured: MeasuredRow, said: Critique | None, policy: PolicyConfig) -> Judged:
+    """The outcome of a row, of what was measured and what a model said beside it."""
+    row, verdict = measured.row, verdict_on(measured.critique, policy, measured.not_needed, said)
     return Judged(
         id=row.id,
         source=row.source,
@@ -67,7 +92,7 @@ def _judged(row: ListedPair, verdict: Verdict, sheet: Sheet | None) -> Judged:
         decision=verdict.decision,
         reasons=verdict.reasons,
         scores=verdict.scores,
-        sheet=sheet,
+        sheet=measured.sheet,
     )
 
 

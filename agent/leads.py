@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from agent.choice import choose, config_of, no_settings
 from agent.planner import PlannerModel, ServedPlannerConfig
-from agent.profile import Component, Profile
+from agent.profile import Component, Profile, ProfileError
 from agent.served import ServedModels
 from ditto_models.executors.base import Executor
 from ditto_models.vllm import is_of_server
@@ -105,28 +105,44 @@ def _writer(
 
 
 def _judge(profile: Profile, served: ServedModels) -> Callable[[Media, Executor], Judge] | None:
+    judge, policy = build_judge(profile, served), profile.policy
+    if judge is None:
+        return None
+    return lambda media, executor: ModelSampleJudge(
+        judge=judge,
+        media=media,
+        executor=executor,
+        key_frame_axes=[axis for axis in MODEL_AXES if axis in policy.key_frame_thresholds],
+        video_axes=[axis for axis in MODEL_AXES if axis in policy.thresholds],
+        is_of_server=is_of_server,
+    )
+
+
+def build_judge(profile: Profile, served: ServedModels) -> ModelJudge | None:
+    """The model that judges, over plain videos; None where the profile has none.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown, or thresholds and judge do not fit each other.
+    """
+    asked = [
+        axis for axis in MODEL_AXES if axis in {**profile.policy.thresholds, **profile.policy.key_frame_thresholds}
+    ]
+
     def none() -> None:
         no_settings("judge", profile.judge)
+        if asked:
+            raise ProfileError(f"judge.kind is 'none', yet policy has thresholds for {', '.join(asked)}; drop them")
 
-    def vllm() -> Callable[[Media, Executor], Judge]:
-        judge = build_judge(profile, served)
-        policy = profile.policy
-        return lambda media, executor: ModelSampleJudge(
-            judge=judge,
-            media=media,
-            executor=executor,
-            key_frame_axes=[axis for axis in MODEL_AXES if axis in policy.key_frame_thresholds],
-            video_axes=[axis for axis in MODEL_AXES if axis in policy.thresholds],
-            is_of_server=is_of_server,
+    def vllm() -> ModelJudge:
+        config = config_of("judge", profile.judge, JudgeConfig)
+        if not asked:
+            axes = ", ".join(MODEL_AXES)
+            raise ProfileError(
+                f"judge.kind is 'vllm', yet policy.thresholds has no axis of a model; give some of {axes}"
+            )
+        model = served.model("judge", config.server, config.temperature, config.max_tokens)
+        return ModelJudge(
+            chat=model.chat, name=model.name, config=config, show=model.show_clip, show_still=model.show_picture
         )
 
     return choose("judge", profile.judge, {"none": none, "vllm": vllm})
-
-
-def build_judge(profile: Profile, served: ServedModels) -> ModelJudge:
-    """The model that judges, over plain videos."""
-    config = config_of("judge", profile.judge, JudgeConfig)
-    model = served.model("judge", config.server, config.temperature, config.max_tokens)
-    return ModelJudge(
-        chat=model.chat, name=model.name, config=config, show=model.show_clip, show_still=model.show_picture
-    )

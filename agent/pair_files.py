@@ -54,6 +54,7 @@ def read_pair(files: PairFiles, config: IngestConfig) -> Pair:
     return Pair(
         source=source,
         edited=edited,
+        fps=before.fps,
         instruction=files.instruction,
         key_index=index,
         key_edited=None if key_edited is None else video.fill(key_edited, *size),

@@ -1,17 +1,26 @@
-"""The verdict on a pair that no run made: the run's critic, thresholds and rules, less what it cannot have."""
+"""The verdict on a pair that no run made: the run's critic, judge, thresholds and rules, less what it cannot have."""
 
 from __future__ import annotations
 
 from agent.policy import PolicyConfig
 from agent.verdicts import judge
-from memory.sample import Verdict
+from memory.sample import Critique, Verdict
 from tools.critic.of_pair import Pair, PairCritic
 
 
 def verdict_of(pair: Pair, critic: PairCritic, policy: PolicyConfig) -> Verdict:
-    """Judge a pair as a run's are judged; without a key frame, following it is not required."""
-    return judge(critic.judge(pair), policy.thresholds, _impossible(pair), policy.combine)
+    """Judge a pair as a run's are judged, by measuring alone; without a key frame, following it is not required."""
+    return verdict_on(critic.judge(pair), policy, impossible(pair))
 
 
-def _impossible(pair: Pair) -> frozenset[str]:
+def verdict_on(
+    measured: Critique, policy: PolicyConfig, not_needed: frozenset[str], said: Critique | None = None
+) -> Verdict:
+    """The verdict on what was measured and on what a model said beside it."""
+    scores = measured.scores | (said.scores if said else {})
+    return judge(Critique(scores=scores), policy.thresholds, not_needed, policy.combine)
+
+
+def impossible(pair: Pair) -> frozenset[str]:
+    """The axes that a pair by itself cannot be judged on."""
     return frozenset({"distinct"} if pair.key_edited is not None else {"distinct", "key_frame_followed"})

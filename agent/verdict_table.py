@@ -21,7 +21,7 @@ def print_verdict(console: Console, title: str, verdict: Verdict) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("axis", "score", "threshold", ""):
         table.add_column(column, no_wrap=True)
-    table.add_column("measured", overflow="fold")
+    table.add_column("why", overflow="fold")
     for axis, score in verdict.scores.items():
         table.add_row(axis, *_cells(score))
     console.print(table)

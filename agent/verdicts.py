@@ -38,7 +38,7 @@ MENDS: Mapping[str, tuple[Retried, str]] = {
 """Every axis there is; for each that fails: the stage most likely at fault, and the change to try."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Need = Literal["all", "any_judged", "measured", "model"]
+Need = Literal["all", "any_judged", "measured", "model", "model_at_least"]
 
 
 class Group(BaseModel):
@@ -50,7 +50,8 @@ class Group(BaseModel):
     """Each has a threshold; no gate, and no axis of another group."""
     need: Need
     """all: each must be judged and pass. any_judged: one at least must be judged, and all that were must pass.
-    measured, model: those of that kind must be judged and pass; the others do not count."""
+    measured, model: those of that kind must be judged and pass; the others do not count.
+    model_at_least: those of a model must be judged and pass; those that are measured must pass where they were judged."""
 
     @field_validator("axes")
     @classmethod
@@ -92,8 +93,9 @@ def check_groups(groups: Sequence[Group], thresholds: Mapping[str, float]) -> No
             raise ValueError(f"{', '.join(unknown)} has no threshold; give it one or take it out of 'combine'")
         if twice := [axis for axis in group.axes if axis in seen or group.axes.count(axis) > 1]:
             raise ValueError(f"{', '.join(dict.fromkeys(twice))} stands twice in 'combine'; expected once")
-        if group.need in ("measured", "model") and not any(_kind(axis) == group.need for axis in group.axes):
-            raise ValueError(f"no {group.need} axis among {', '.join(group.axes)}; add one or change 'need'")
+        kind = {"measured": "measured", "model": "model", "model_at_least": "model"}.get(group.need)
+        if kind and not any(_kind(axis) == kind for axis in group.axes):
+            raise ValueError(f"no {kind} axis among {', '.join(group.axes)}; add one or change 'need'")
         seen |= set(group.axes)
 
 
@@ -142,12 +144,19 @@ def _counts(axis: str, group: Group, critique: Critique, thresholds: Mapping[str
     members = [one for one in group.axes if one in thresholds]
     match group.need:
         case "any_judged":
-            judged = [one for one in members if one in critique.scores and critique.scores[one].value is not None]
+            judged = [one for one in members if _judged(one, critique)]
             return axis in (judged or members)
         case "measured" | "model":
             wanted = [one for one in members if _kind(one) == group.need]
             return axis in (wanted or members)
+        case "model_at_least":
+            models = [one for one in members if _kind(one) == "model"]
+            return axis in models or not models or _judged(axis, critique)
     return True
+
+
+def _judged(axis: str, critique: Critique) -> bool:
+    return axis in critique.scores and critique.scores[axis].value is not None
 
 
 def _kind(axis: str) -> Need:

@@ -69,6 +69,7 @@ def pair(instruction: str, edited: Frames | None = None, key_edited: Frame | Non
     return Pair(
         source=source,
         edited=nightly(source) if edited is None else edited,
+        fps=FPS,
         instruction=instruction,
         key_index=None if key_edited is None else 5,
         key_edited=key_edited,
@@ -251,7 +252,8 @@ def judged(folder: Path, edited: Path, *options: object, instruction: str = REAL
     found: dict[str, Any] = json.loads(done.stdout)
     assert set(found) == {"decision", "reasons", "scores"}
     assert set(found["scores"]) == AXES
-    assert all(set(score) == {"value", "threshold", "passed", "reason"} for score in found["scores"].values())
+    keys = {"value", "threshold", "passed", "reason", "counted", "combined"}
+    assert all(set(score) == keys for score in found["scores"].values())
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import cv2
 import pytest
 
-from agent.judge_row import judge_row
+from agent.judge_row import judged_row, measure_row
 from agent.judge_rows import judge_rows
 from agent.judged import Judged
 from agent.pair_list import MAX_LINE, ListedPair, list_pairs
@@ -49,7 +49,8 @@ def jsonl(folder: Path, *rows: object, name: str = "list.jsonl") -> Path:
 
 
 def judged(row: ListedPair, with_sheet: bool = False) -> Judged:
-    return judge_row(row, critic(), PROFILE, with_sheet)
+    measured = measure_row(row, critic(), None, PROFILE, with_sheet)
+    return measured if isinstance(measured, Judged) else judged_row(measured, None, PROFILE.policy)
 
 
 # lists

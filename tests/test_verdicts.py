@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ PAIRS = (
     ("source_motion", "motion_preserved"),
 )
 THRESHOLDS = dict.fromkeys(MENDS, 0.5)
-NEEDS: tuple[Need, ...] = ("all", "any_judged", "measured", "model")
+NEEDS: tuple[Need, ...] = get_args(Need)
 
 values = st.one_of(st.none(), st.sampled_from((0.0, 0.4, 0.5, 1.0)), st.floats(0, 1))
 critiques = st.fixed_dictionaries(dict.fromkeys(MENDS, values))
@@ -68,7 +70,7 @@ def test_what_counts_decides_and_what_does_not_changes_nothing(
     for group in combine:
         shown = [axis for axis in group.axes if axis not in counted]
         assert all(verdict.scores[axis].combined == group.said for axis in group.axes)
-        if group.need != "any_judged":
+        if group.need not in ("any_judged", "model_at_least"):
             assert decided(found | dict.fromkeys(shown, 0.0), combine) == verdict.decision
 
 
@@ -85,6 +87,9 @@ def test_what_counts_decides_and_what_does_not_changes_nothing(
         ("model", 0.1, 0.9, "accepted", (False, True)),
         ("model", 0.9, 0.1, "rejected", (False, True)),
         ("model", 0.9, None, "unscored", (False, True)),
+        ("model_at_least", 0.1, 0.9, "rejected", (True, True)),
+        ("model_at_least", None, 0.9, "accepted", (False, True)),
+        ("model_at_least", 0.9, None, "unscored", (True, True)),
         ("measured", 0.9, 0.1, "accepted", (True, False)),
         ("measured", None, 0.9, "unscored", (True, False)),
     ],

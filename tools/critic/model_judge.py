@@ -57,6 +57,11 @@ class Shown:
     edited: Sequence[Part]
 
 
+def shown_clips(show: Show, source: Frames, edited: Frames, fps: float) -> Shown:
+    """An edited video and its source, both THWC uint8 RGB, by `show`."""
+    return Shown(kind="video", source=show(source, fps), edited=show(edited, fps))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelJudge:
     """Judges pairs; `name` is that of the model."""
@@ -73,7 +78,7 @@ class ModelJudge:
 
     def clip(self, source: Frames, edited: Frames, fps: float) -> Shown:
         """An edited video and its source, both THWC uint8 RGB, as the model is shown them."""
-        return Shown(kind="video", source=self.show(source, fps), edited=self.show(edited, fps))
+        return shown_clips(self.show, source, edited, fps)
 
     async def judge(self, shown: Shown, instruction: str, seed: int, axes: Sequence[ModelAxis]) -> Critique:
         """Scores on these axes, less those of motion for a still; None where a vote cannot be read.

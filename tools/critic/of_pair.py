@@ -23,6 +23,7 @@ class Pair:
 
     source: Frames
     edited: Frames
+    fps: float
     instruction: str
     key_index: int | None = None
     key_edited: Frame | None = None
