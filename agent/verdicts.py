@@ -51,7 +51,7 @@ class Group(BaseModel):
     need: Need
     """all: each must be judged and pass. any_judged: one at least must be judged, and all that were must pass.
     measured, model: those of that kind must be judged and pass; the others do not count.
-    model_at_least: those of a model must be judged and pass; those that are measured must pass where they were judged."""
+    model_at_least: those of a model must be judged and pass; measured ones must pass where they could be judged."""
 
     @field_validator("axes")
     @classmethod
