@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def both(servers: Servers) -> tuple[VllmServer, VllmServer]:
     """A server with the trained model and one with a random model, started at the same time."""
-    trained, random = servers.get(TRAINED, FAMILIES[0])
+    trained, random = servers.get(f"{TRAINED}-{FAMILIES[0]}", FAMILIES[0])
     return trained, random
 
 

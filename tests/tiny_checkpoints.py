@@ -19,7 +19,9 @@ ROOT = Path(__file__).parent.parent
 MODEL = ("tests/tiny_vlm.py", "ditto_models/qwen_vl_tools.jinja")
 TRACES = (
     *("tests/planner_traces.py", "tests/fake_run.py", "tests/fakes.py", "ditto_models/embedded/planner.py"),
-    *("agent/planner.py", "agent/policy.py", "agent/state_block.py", "prompts/planner_*.j2", "tools/*_*.py"),
+    *("agent/planner.py", "agent/policy.py", "agent/state_block.py", "agent/profiles/embedded.yaml"),
+    *("prompts/planner_*.j2", "tools/write_instruction.py", "tools/edit_key_frame.py", "tools/generate_video.py"),
+    *("tools/enhance_video.py", "tools/retry.py", "tools/accept.py", "tools/reject.py"),
 )
 """What decides what a planner reads at a decision, and what the rules answer."""
 TRACED_SAMPLES = 70
@@ -48,8 +50,11 @@ def trained_checkpoint(venv: Path, family: str = "qwen3_vl") -> Path:
 def _folder(name: str, patterns: Sequence[str]) -> Path:
     digest = hashlib.sha256()
     for pattern in patterns:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.read_bytes())
+        files = sorted(ROOT.glob(pattern))
+        if not files:
+            raise ValueError(f"no file {pattern!r} to tell versions of {name} by; name the one that has its place")
+        for file in files:
+            digest.update(file.read_bytes())
     return ROOT / ".cache" / f"{name}-{digest.hexdigest()[:12]}"
 
 

@@ -27,7 +27,7 @@ from tests.tiny_vlm import END_OF_TURN, byte_tokenizer, save, tiny_model
 
 MEMBERS = r"[^,{}\[\]\n]*[,{}\[\]\n]+ ?"
 PIECES = 4000
-STEPS, BATCH, LEARNING_RATE = 500, 8, 6e-3
+STEPS, BATCH, LEARNING_RATE = 400, 8, 6e-3
 IMAGE = "<|image_pad|>"
 """Shapes below: B prompts, T tokens, A tokens that are answered over the whole batch, V pieces of the vocabulary."""
 

@@ -19,10 +19,11 @@ from tests.tiny_checkpoints import ROOT, tiny_checkpoint, trained_checkpoint
 
 FAMILIES = ("qwen3_vl", "qwen2_5_vl")
 TRAINED = "trained"
+"""Name under which a trained model is served."""
 
 
 class Servers:
-    """Running servers by what they serve: a family's random model, or the trained one."""
+    """Running servers by what they serve: the random model of a family, or its trained one ("trained-qwen3_vl")."""
 
     def __init__(self, venv: Path, logs: Path, undo: ExitStack) -> None:
         self._venv = venv
@@ -40,9 +41,12 @@ class Servers:
         return tuple(self._running[name] for name in names)
 
     def _start(self, name: str) -> VllmServer:
-        trained = name == TRAINED
-        checkpoint = trained_checkpoint(self._venv) if trained else tiny_checkpoint(self._venv, name)
-        served = TRAINED if trained else "tiny-vlm"
+        family = name.removeprefix(f"{TRAINED}-")
+        checkpoint, served = (
+            (tiny_checkpoint(self._venv, family), "tiny-vlm")
+            if family == name
+            else (trained_checkpoint(self._venv, family), TRAINED)
+        )
         config = VllmServerConfig(
             model=str(checkpoint),
             served_model_name=served,
@@ -85,4 +89,4 @@ def vllm_servers(servers: Servers) -> tuple[VllmServer, ...]:
 @pytest.fixture(scope="session")
 def trained_server(servers: Servers) -> VllmServer:
     """A server with the model that was trained to call what the embedded planner calls."""
-    return servers.get(TRAINED)[0]
+    return servers.get(f"{TRAINED}-{FAMILIES[0]}")[0]
