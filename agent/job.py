@@ -26,6 +26,7 @@ from agent.run_config import RunConfig, clips_folder
 from agent.session import Session, open_session
 from agent.source_report import NO_VIDEO, file_counts, told
 from ditto_models import assets
+from ditto_models.vllm_embedder import EmbedderError
 from ditto_models.vllm_servers import ServersError
 from memory.instructions import MemoryDamaged
 from memory.owner import RunIsOwned
@@ -62,7 +63,7 @@ def run_job(options: argparse.Namespace) -> int:
             return _campaign(session, options, console, log)
     except ProfileError as error:
         raise CommandError(str(error)) from error
-    except (RunIsOwned, assets.AssetError, MemoryDamaged, RunError) as error:
+    except (RunIsOwned, assets.AssetError, MemoryDamaged, EmbedderError, RunError) as error:
         raise CommandFailed(str(error)) from error
     except OSError as error:
         raise CommandFailed(f"{error}; nothing accepted is lost: mend it, and the same command resumes") from error
@@ -101,7 +102,7 @@ def _campaign(
         campaign = Campaign(session, limits, _reporter(console, session, limits, stack))
         try:
             outcome = asyncio.run(_run(campaign, session))
-        except ServersError as error:
+        except (ServersError, EmbedderError) as error:
             raise CommandFailed(f"{error}; the same command resumes") from error
     variety = session.write_card()
     log.info("session ended", outcome=outcome)

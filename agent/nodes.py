@@ -28,6 +28,7 @@ from agent.state import Call, SampleState, apply
 from agent.state_block import state_block
 from ditto_models.call_log import ChatCall, recording
 from ditto_models.video import DISK_ERRORS
+from ditto_models.vllm_embedder import EmbedderError
 from memory.group_commit import LedgerError
 from memory.instructions import MemoryDamaged
 from memory.ledger import Ledger
@@ -244,8 +245,8 @@ def _event(
 
 
 def is_of_sample(error: Exception) -> bool:
-    """Whether an error ends one sample only; those of disk, ledger, memory, listeners are the run's."""
-    if isinstance(error, LedgerError | MemoryDamaged | RunError | NoClipLeft):
+    """Whether an error ends one sample only; those of disk, ledger, memory and its vectors, listeners are the run's."""
+    if isinstance(error, LedgerError | MemoryDamaged | EmbedderError | RunError | NoClipLeft):
         return False
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 

@@ -33,7 +33,7 @@ class VllmEmbedderConfig(BaseModel):
 
 
 class EmbedderError(RuntimeError):
-    """The servers gave no vectors; the message says what was expected and what to do."""
+    """The servers gave no vectors, whatever the texts; the message says what was expected and what to do."""
 
 
 class VllmEmbedder:
@@ -58,8 +58,9 @@ class VllmEmbedder:
         """Unit vectors, ND float32, in the order of the texts.
 
         Raises:
-            EmbedderError: no server answered in time, one refused, or the answer holds something else than one finite
-                vector of the right length for each text.
+            EmbedderError: no server answered in time, or the answer holds something else than one finite vector of the
+                right length for each text.
+            ValueError: the model takes no such text: it is empty, or too long.
         """
         vectors_ND = np.zeros((len(texts), self.dimensions), np.float32)
         for start in range(0, len(texts), TEXTS_PER_REQUEST):
@@ -69,7 +70,7 @@ class VllmEmbedder:
 
     def _asked(self, texts: Sequence[str]) -> list[list[float]]:
         """The vectors of a few texts, from the first server that gives them."""
-        from openai import OpenAIError
+        from openai import BadRequestError, OpenAIError
         from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
         again = Retrying(
@@ -80,10 +81,12 @@ class VllmEmbedder:
         )
         try:
             return again(self._asked_once, list(texts))
+        except BadRequestError as error:
+            raise ValueError(f"{self.name!r} takes no such text: {_words(error)}") from error
         except (OpenAIError, ValueError) as error:  # ValueError: an answer without vectors
             raise EmbedderError(
-                f"no vectors of {self.name!r} from {', '.join(self._servers.addresses())}: {_words(error)}; is "
-                f"`python -m ditto_models.serve vllm --model {self.name} --embeddings` running there?"
+                f"no vectors of {self.name!r} from {', '.join(self._servers.addresses())}: {_words(error)}; "
+                f"start it there: `python -m ditto_models.serve vllm --model {self.name} --embeddings`"
             ) from error
 
     def _asked_once(self, texts: list[str]) -> list[list[float]]:
@@ -144,4 +147,4 @@ def _is_transient(error: BaseException) -> bool:
 def _words(error: Exception) -> str:
     """What happened, in one line, with the cause that openai keeps to itself."""
     said = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
-    return " ".join(" ".join(said).split())[:300]
+    return " ".join(" ".join(said).split())[:300].rstrip(".")

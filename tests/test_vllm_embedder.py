@@ -6,6 +6,8 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from agent.profile import Component, ServerGroup
 from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder, VllmEmbedderConfig
 from ditto_models.vllm_server import VllmServer, VllmServerConfig
 from ditto_models.vllm_servers import ServersConfig
+from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
 from tests.tiny_checkpoints import tiny_checkpoint
 from tests.vllm_server import environment_of_vllm
 
@@ -88,6 +91,18 @@ def test_a_server_that_is_not_there_is_told_in_one_line() -> None:
     with pytest.raises(EmbedderError, match=r"127.0.0.1:9/v1: Connection error.*serve vllm --model tiny --emb") as told:
         embedder("http://127.0.0.1:9/v1", config=QUICK).embed(["abc"])
     assert "\n" not in str(told.value)
+
+
+def test_a_run_without_vectors_ends_and_resumes_with_every_sample(tmp_path: Path) -> None:
+    profile, clips, run = fake_profile(), make_clips(tmp_path / "clips"), tmp_path / "run"
+    dead = replace(fake_models(profile), embedder=embedder("http://127.0.0.1:9/v1", config=QUICK))
+    with pytest.raises(EmbedderError, match=r"ditto_models\.serve vllm --model"):
+        run_fake(run, clips, target=2, profile=profile, models=dead)
+    with serving(lambda texts: [[float(word) for word in sha256(text.encode()).digest()] for text in texts]) as address:
+        alive = replace(dead, embedder=embedder(address))
+        outcome, decided = run_fake(run, clips, target=2, profile=profile, models=alive)
+    assert outcome == "target met"
+    assert {sample.decision for sample in decided} == {"accepted"}
 
 
 @pytest.mark.soak
