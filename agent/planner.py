@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.base import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -93,7 +95,7 @@ class Planner:
         refusals: list[Refusal] = []
         tokens = 0
         while len(refusals) <= MENDS:
-            answer: AIMessage = await chat.ainvoke(messages)
+            answer = await _asked(chat, messages)
             tokens += answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
             found = read_call(answer, ask.legal, self._tools)
             if not isinstance(found, str):
@@ -190,6 +192,14 @@ def has_free_argument(call: LegalCall, tool: BaseTool) -> bool:
     """Whether anything is left to choose once the tool is chosen."""
     fields = arguments_of(tool).model_fields
     return any(len(call.choices.get(name, ("", ""))) > 1 for name in fields)
+
+
+async def _asked(chat: Runnable[LanguageModelInput, AIMessage], messages: list[BaseMessage]) -> AIMessage:
+    """The answer; one that is no message at all (arguments that are a list, say) as what it is: no call."""
+    try:
+        return await chat.ainvoke(messages)
+    except ValidationError as error:
+        return AIMessage(f"(no message: {error.errors(include_url=False)[0]['msg']})")
 
 
 def _opening(system: Prompt, question: Prompt, sheet: Sequence[Part]) -> list[BaseMessage]:

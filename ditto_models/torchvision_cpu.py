@@ -8,16 +8,22 @@ and `qnms` first is enough for its transforms. The operators themselves stay unu
 from __future__ import annotations
 
 import sys
+import threading
 from functools import cache
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Declared twice is an error, and pictures are prepared in several threads."""
+
+
+def declare_operators() -> None:
+    """Declare torchvision's operators where torch has no CUDA or ROCm; call it before anything imports torchvision."""
+    with _ONE_AT_A_TIME:
+        _declared()
 
 
 @cache
-def declare_operators() -> tuple[object, ...]:
-    """Declare torchvision's operators where torch has no CUDA or ROCm; call it before anything imports torchvision.
-
-    Returns:
-        What keeps the declarations alive: they end with the library object that made them.
-    """
+def _declared() -> tuple[object, ...]:
+    """What keeps the declarations alive: they end with the library object that made them."""
     import torch
 
     if torch.version.cuda is not None or torch.version.hip is not None or "torchvision" in sys.modules:

@@ -20,6 +20,7 @@ from ditto_models import base, video
 from ditto_models.embedded.planner import RulePlanner
 from memory.sample import Critique, Sample, Score
 from tests import fakes
+from tools.critic.axes import MODEL_AXES
 
 FACTS = {
     "lightness": 60.0,
@@ -53,7 +54,8 @@ class FakeCritic:
         return self._critique(self._profile.policy.thresholds, self._values(sample))
 
     def _critique(self, axes: Mapping[str, float], values: Mapping[str, float | None]) -> Critique:
-        return Critique(scores={axis: Score(value=values.get(axis, GOOD), reason="fake") for axis in axes})
+        measured = [axis for axis in axes if axis not in MODEL_AXES]
+        return Critique(scores={axis: Score(value=values.get(axis, GOOD), reason="fake") for axis in measured})
 
 
 class Silent:
@@ -70,10 +72,10 @@ class Silent:
         self.decided.append(sample)
 
 
-def fake_profile(*overrides: str) -> Profile:
+def fake_profile(*overrides: str, name: str = "embedded") -> Profile:
     small = ("clips.frames=9", "clips.max_width=64", "clips.max_height=48", "clips.min_height=16")
     quick = ("clips.checks=[]", "decoder.kind=thread")
-    return load_profile("embedded", (*small, *quick, *overrides))
+    return load_profile(name, (*small, *quick, *overrides))
 
 
 def fake_models(

@@ -11,9 +11,10 @@ from ditto_models.vllm import SamplingConfig, chat_model
 from ditto_models.vllm_pool import ServerPool
 from ditto_models.vllm_server import VllmServer
 from ditto_models.vllm_servers import ServersConfig
+from tests.scripted_server import ScriptedServer
 
 
-def served_by(*servers: VllmServer) -> tuple[str, ...]:
+def served_by(*servers: VllmServer | ScriptedServer) -> tuple[str, ...]:
     """Overrides of a profile that name the servers of one model."""
     addresses = ",".join(server.base_url for server in servers)
     return f"servers.vlm.base_urls={addresses}", f"servers.vlm.model={servers[0].model}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
+import sys
 import urllib.request
 from typing import Any
 
@@ -171,3 +173,16 @@ async def test_a_question_may_show_a_clip_as_one_video(servers: Servers) -> None
     assert isinstance(answer, Seen)
     assert calls[0].prompt_tokens > tokens_of(parts, config)
     assert b"frames_indices" in calls[0].request
+
+
+def test_many_threads_may_prepare_their_first_picture_at_once() -> None:
+    code = (
+        "import numpy as np\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from ditto_models.vision import VisionConfig, image_part\n"
+        "frame = np.zeros((64, 64, 3), np.uint8)\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    list(pool.map(lambda _: image_part(frame, VisionConfig()), range(8)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
