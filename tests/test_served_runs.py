@@ -18,7 +18,6 @@ from tests.scripted_answers import Answer, Asked
 from tests.scripted_server import ScriptedServer
 from tests.served import served_by
 
-
 pytestmark = pytest.mark.slow
 
 
