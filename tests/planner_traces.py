@@ -3,13 +3,15 @@
     .venv/bin/python -m tests.planner_traces OUT.jsonl --samples 40 --seed 0
 
 One decision in five is carried out at random, though the trace keeps what the rules would have done: so there are
-traces of the states as well that only an imperfect planner comes to.
+traces of the states as well that only an imperfect planner comes to. And where there are edit types to choose from,
+the rules are asked again with the same ones in other orders: that the first counts is hard to see in a few traces.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import copy
 import json
 import random
 import struct
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_openai_messages
 from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr
 
@@ -30,6 +32,7 @@ from agent.profile import Profile
 from ditto_models.embedded.planner import RulePlanner
 from memory.ledger import Ledger
 from memory.sample import Critique, Event, Sample, Score
+from prompts.library import render
 from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
 from tests.fakes import random_arguments, tool_call
 
@@ -37,6 +40,8 @@ FEW_FLAWS, MANY_FLAWS = (4, 3, 1), (1, 2, 1)
 """How many videos to how many fail no axis, one, two."""
 STRAYS = 0.2
 """Share of decisions that are carried out at random."""
+REORDERED = 4
+"""How many times offers of edit types are traced once more, in another order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +180,32 @@ def record(folder: Path, samples: int, seed: int) -> list[Decision]:
     return rules.kept
 
 
+def with_reordered(decisions: Sequence[Decision], seed: int) -> list[Decision]:
+    """The decisions, and those that choose an edit type also with the offers in other orders."""
+    chance = random.Random(seed)
+    all_of_them = list(decisions)
+    for decision in decisions:
+        if decision.name == "write_instruction":
+            all_of_them += [_reordered(decision, chance) for _ in range(REORDERED)]
+    return all_of_them
+
+
+def _reordered(decision: Decision, chance: random.Random) -> Decision:
+    system, question = decision.messages
+    assert isinstance(question.content, list)
+    text, sheet = question.content
+    assert isinstance(text, dict)
+    state = json.loads(text["text"].partition("<state>")[2].partition("</state>")[0])
+    tools = copy.deepcopy(decision.tools)
+    index = [entry["tool"] for entry in state["legal"]].index("write_instruction")
+    offers = state["legal"][index]["choices"]["edit_type"]
+    chance.shuffle(offers)
+    tools[index]["function"]["parameters"]["properties"]["edit_type"]["enum"] = offers
+    asked = HumanMessage([{"type": "text", "text": render("planner_state", state=state).text}, sheet])
+    call = RulePlanner().invoke([system, asked]).tool_calls[0]
+    return Decision(messages=[system, asked], tools=tools, name=call["name"], arguments=call["args"])
+
+
 def as_row(decision: Decision) -> dict[str, Any]:
     """A decision as the trainer reads it: OpenAI-style messages, where a picture is its size in pixels."""
     messages = convert_to_openai_messages(decision.messages)
@@ -204,7 +235,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [json.dumps(as_row(decision)) for decision in record(Path(folder), arguments.samples, arguments.seed)]
+        decisions = with_reordered(record(Path(folder), arguments.samples, arguments.seed), arguments.seed)
+        rows = [json.dumps(as_row(decision)) for decision in decisions]
     arguments.out.write_text("".join(row.replace(folder, "/somewhere") + "\n" for row in rows))
 
 
