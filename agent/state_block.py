@@ -65,4 +65,6 @@ def _scores(verdict: Verdict | None) -> JsonValue:
 
 
 def _step(event: Event) -> JsonValue:
-    return {"tool": event.tool, "arguments": event.arguments, "note": event.note, "error": event.error}
+    # Where a clip lies is for people: a path tells a model nothing, and whoever names files would speak to it.
+    note = "" if event.tool == "sample_clip" else event.note
+    return {"tool": event.tool, "arguments": event.arguments, "note": note, "error": event.error}
