@@ -19,7 +19,13 @@ ROOT = Path(__file__).parent.parent
 MODEL = ("tests/tiny_vlm.py", "ditto_models/qwen_vl_tools.jinja")
 TRACES = (
     *("tests/planner_traces.py", "tests/fake_run.py", "tests/fakes.py", "ditto_models/embedded/planner.py"),
-    *("agent/planner.py", "agent/policy.py", "agent/state_block.py", "agent/profiles/embedded.yaml"),
+    *(
+        "agent/planner.py",
+        "agent/policy.py",
+        "agent/verdicts.py",
+        "agent/state_block.py",
+        "agent/profiles/embedded.yaml",
+    ),
     *("prompts/planner_*.j2", "tools/write_instruction.py", "tools/edit_key_frame.py", "tools/generate_video.py"),
     *("tools/enhance_video.py", "tools/retry.py", "tools/accept.py", "tools/reject.py"),
 )
