@@ -1,10 +1,11 @@
-"""A tiny served model that learned from the embedded planner's traces, beside a random one and the rules themselves.
+"""A tiny served model that learned from the embedded planner's traces, beside a random one, chance and the rules.
 
     python -m bench.trained_planner [--family qwen3_vl] [--samples 24]
 
 First on decisions of a campaign that nobody trained on: how often the model calls the tool that the rules call, and how
 often with the very same arguments. Then as the planner of whole samples on fakes, under one scripted critic, on the
-same clips and seeds. Models are served by real vLLM servers and asked with strict tools, as in a run.
+same clips and seeds. Models are served by real vLLM servers and asked with strict tools and a seed of each question, as in
+a run. Chance draws a legal call evenly.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
+from typing import Any
 
 from langchain_core.messages import AIMessage
 
 from agent.planner import PlannerModel
 from ditto_models.embedded.planner import RulePlanner
+from tests.fakes import ScriptedPlanner, random_arguments, tool_call
 from tests.planner_traces import Decision, lead, record
 from tests.served import served_planner
 from tests.vllm_server import FAMILIES, TRAINED, Servers, environment_of_vllm
@@ -51,7 +55,14 @@ def main() -> None:
         servers = Servers(environment_of_vllm(), folder, undo)
         random, trained = servers.get(arguments.family, f"{TRAINED}-{arguments.family}")
         rules = PlannerModel(chat=RulePlanner(), name="rules")
-        planners = {"random": served_planner(random, 1.0), "trained": served_planner(trained, 0.0), "rules": rules}
+        draw = Random(LED_SEED)
+        even = PlannerModel(chat=ScriptedPlanner(answer=lambda state, tools: drawn(tools, draw)), name="chance")
+        planners = {
+            "random": served_planner(random, 1.0),
+            "trained": served_planner(trained, 0.0),
+            "rules": rules,
+            "chance": even,
+        }
         decisions = record(folder, 16, HELD_OUT_SEED)
         chance = sum(1 / len(decision.tools) for decision in decisions) / len(decisions)
         print(f"{len(decisions)} held-out decisions of the rules; a tool drawn among the legal ones: {chance:.0%}")
@@ -66,6 +77,12 @@ def main() -> None:
             print(f"{planner:8} {led.accepted:8} {len(led.planned):9} {fallbacks:9}")
 
 
+def drawn(tools: list[dict[str, Any]], chance: Random) -> AIMessage:
+    """A call of one of the tools, each as likely as the others, with arguments that its schema allows."""
+    tool = chance.choice(tools)
+    return tool_call(tool["function"]["name"], **random_arguments(tool, chance))
+
+
 def print_agreement(planner: str, found: Agreement) -> None:
     """One row of the first table."""
     shares = f"{found.same_tool:9.1%} {found.same_call:9.1%}"
@@ -76,15 +93,15 @@ async def agreement(model: PlannerModel, decisions: Sequence[Decision]) -> Agree
     """Ask the model what the rules were asked, some questions at a time."""
     turns = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(decision: Decision) -> AIMessage:
+    async def ask(decision: Decision, seed: int) -> AIMessage:
         bound = model.chat.bind_tools(decision.tools, tool_choice="required", parallel_tool_calls=False, strict=True)
         async with turns:
-            answer = await bound.ainvoke(decision.messages)
+            answer = await bound.ainvoke(decision.messages, seed=seed)
         assert isinstance(answer, AIMessage)
         return answer
 
     started = time.perf_counter()
-    answers = await asyncio.gather(*(ask(decision) for decision in decisions))
+    answers = await asyncio.gather(*(ask(decision, seed) for seed, decision in enumerate(decisions)))
     seconds = time.perf_counter() - started
     pairs = list(zip(decisions, answers, strict=True))
     total = len(decisions)
