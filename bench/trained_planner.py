@@ -4,8 +4,8 @@
 
 First on decisions of a campaign that nobody trained on: how often the model calls the tool that the rules call, and how
 often with the very same arguments. Then as the planner of whole samples on fakes, under one scripted critic, on the
-same clips and seeds. Models are served by real vLLM servers and asked with strict tools and a seed of each question, as in
-a run. Chance draws a legal call evenly.
+same clips and seeds. Models are served by real vLLM servers and asked with strict tools and a seed of each question, as
+in a run. Chance draws a legal call evenly.
 """
 
 from __future__ import annotations
