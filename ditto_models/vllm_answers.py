@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 MOST_BYTES = 8 * 1024**2
 """Of one answer; a longer one is refused before it is read whole. A tool call of 200 kB is far below it."""
+Tokens = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class _Usage(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    total_tokens: Tokens | None = None
+    prompt_tokens_details: dict[str, Tokens | None] | None = None
+    completion_tokens_details: dict[str, Tokens | None] | None = None
+
+
+class _Beside(BaseModel):
+    """What the client reads of a completion beside its choices; anything else there makes it fail."""
+
+    model_config = ConfigDict(strict=True)
+
+    usage: _Usage | None = None
+    error: None = None
+    service_tier: str | None = None
 
 
 def problem_of(path: str, body: bytes) -> str:
@@ -43,6 +65,14 @@ def _problem_of_chat(answer: Mapping[str, JsonValue]) -> str:
         return "JSON without a chat completion"
     if not isinstance(message.get("content"), str | None):
         return "a chat completion whose content is no text"
+    if message.get("role") != "assistant":
+        return "a chat completion whose message is not the assistant's"
+    if not isinstance(message.get("function_call"), dict | None):
+        return "a chat completion with a broken function call"
+    try:
+        _Beside.model_validate(answer)
+    except ValidationError as error:
+        return f"a chat completion with an unusable {'.'.join(map(str, error.errors()[0]['loc']))}"
     calls = message.get("tool_calls") or []
     wrong = [problem for call in calls if (problem := _problem_of_call(call))] if isinstance(calls, list) else ["list"]
     return f"a chat completion with a broken tool call ({wrong[0]})" if wrong else ""

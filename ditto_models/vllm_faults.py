@@ -91,9 +91,11 @@ def fault_of_answer(answer: Answer, now: datetime | None = None) -> Fault | None
             return Fault(name="late", said=said, slow_down=True)
         case status if status >= 500:
             return Fault(name="broken", said=said, suspect=False)
-        case status:
-            # Another model or key than before: the server must show that it still takes ours.
-            return Fault(name="refused", said=said, again=False, suspect=status in (401, 403, 404))
+        case 401 | 403 | 404:
+            # Another model or key than before: that is the server's fault, which must show that it still takes ours.
+            return Fault(name="refused", said=said)
+        case _:
+            return Fault(name="refused", said=said, again=False, suspect=False)
 
 
 def retry_after(header: str, now: datetime) -> float | None:

@@ -110,6 +110,26 @@ def test_two_servers_one_killed_under_a_run_then_started_again(tmp_path: Path) -
     assert asked_of["first"] > 20  # taken back
 
 
+def test_a_server_that_comes_back_with_another_model_burns_no_sample(tmp_path: Path) -> None:
+    count = 0
+
+    def answer(asked: Asked) -> Answer:
+        nonlocal count
+        count += 1
+        if count == 12:
+            server.model = "another"
+            threading.Timer(1.0, setattr, (server, "model", "scripted")).start()
+        return Status(404) if server.model == "another" else expert()(asked)
+
+    server = ScriptedServer(answer)
+    with server:
+        outcome, decided = led_run(tmp_path, server, target=2)
+    assert outcome == "target met"
+    assert [sample.decision for sample in decided] == ["accepted"] * 2
+    faults = [fault for call in calls_of(tmp_path / "run", decided) for fault in call.faults]
+    assert any("answered 404" in fault for fault in faults)
+
+
 def test_when_no_server_is_left_the_run_waits_and_burns_no_sample(tmp_path: Path) -> None:
     told: list[str] = []
     begun = 0

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 import pytest
@@ -35,8 +37,8 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
         (408, "late", True, True, True),
         (307, "refused", False, True, False),
         (400, "refused", False, True, False),
-        (401, "refused", False, True, True),
-        (404, "refused", False, True, True),
+        (401, "refused", True, True, True),
+        (404, "refused", True, True, True),
         (413, "refused", False, True, False),
         (422, "refused", False, True, False),
     ],
@@ -46,6 +48,27 @@ def test_status_says_what_follows(status: int, name: str, again: bool, is_try: b
     assert fault is not None
     assert (fault.name, fault.again, fault.is_try, fault.suspect) == (name, again, is_try, suspect)
     assert fault.said == f"answered {status}: why not"
+
+
+ODD_COMPLETIONS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "an error beside the choices": lambda body: body.update(error={"message": "overloaded"}),
+    "usage that is no object": lambda body: body.update(usage="none"),
+    "tokens that are no number": lambda body: body.update(usage={"prompt_tokens": 1, "total_tokens": []}),
+    "fewer tokens than none": lambda body: body.update(usage={"prompt_tokens": -5}),
+    "a tier that is no name": lambda body: body.update(service_tier={}),
+    "no role": lambda body: body["choices"][0]["message"].pop("role"),
+    "somebody else's role": lambda body: body["choices"][0]["message"].update(role="user"),
+    "a function call that is none": lambda body: body["choices"][0]["message"].update(function_call="reject"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_COMPLETIONS)
+def test_a_completion_that_would_break_its_reader_is_a_fault_of_the_server(name: str) -> None:
+    body = json.loads(COMPLETION)
+    ODD_COMPLETIONS[name](body)
+    fault = fault_of_answer(answer(200, json.dumps(body).encode()))
+    assert fault is not None
+    assert (fault.name, fault.again, fault.is_try) == ("no completion", True, True)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +118,7 @@ def test_retry_after_is_seconds_or_a_date(header: str, seconds: float | None) ->
 
 def with_arguments(arguments: object) -> bytes:
     call = {"id": "1", "type": "function", "function": {"name": "reject", "arguments": arguments}}
-    return json.dumps({"choices": [{"message": {"content": None, "tool_calls": [call]}}]}).encode()
+    return json.dumps({"choices": [{"message": {"role": "assistant", "content": None, "tool_calls": [call]}}]}).encode()
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ async def test_a_call_is_given_up_after_its_tries_and_the_next_is_answered(fault
         await pool.close()
 
 
-@pytest.mark.parametrize("code", [400, 401, 404, 413, 422])
+@pytest.mark.parametrize("code", [400, 413, 422])
 async def test_a_request_that_is_refused_is_not_sent_again(code: int) -> None:
     with ScriptedServer() as server:
         pool = pool_of(server)
@@ -153,7 +153,7 @@ async def test_a_server_killed_under_a_call_and_restarted_answers_it() -> None:
 async def test_a_key_that_a_server_repeats_stays_out_of_the_record() -> None:
     with ScriptedServer() as server:
         pool = pool_of(server)
-        server.script(Status(401, body=b'{"error": {"message": "Incorrect API key: secret-key"}}'))
+        server.script(*[Status(401, body=b'{"error": {"message": "Incorrect API key: secret-key"}}')] * 3)
         _, call = await ask(pool)
         assert server.asked[0].headers["authorization"] == "Bearer secret-key"
         assert "Incorrect API key: ***" in call.error
