@@ -50,7 +50,12 @@ class ArtifactStore:
         return path
 
     def put(self, data: bytes, suffix: str) -> str:
-        """Store bytes under their hash; `suffix` is like ".png"."""
+        """Store bytes under their hash; `suffix` is like ".png". What is there already costs no write."""
+        reference = hashlib.sha256(data).hexdigest() + suffix
+        with self._lock:
+            if self._place(reference).exists():
+                self._put_at[reference] = time.monotonic()
+                return reference
         with self.writing(suffix) as (path, references):
             path.write_bytes(data)
         return references[0]

@@ -2,7 +2,9 @@
 
 import asyncio
 import multiprocessing
+import os
 import sqlite3
+import time
 from multiprocessing.synchronize import Event as Event_
 from pathlib import Path
 
@@ -127,6 +129,15 @@ def test_artifacts_are_named_by_content_and_kept_once(tmp_path: Path) -> None:
     assert first == second
     assert store.path(first).read_bytes() == b"pixels"
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_an_artifact_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    """The same picture is shown to a model dozens of times; each write would wait for the disk."""
+    ArtifactStore(tmp_path).put(b"pixels", ".png")
+    begun = time.time_ns()
+    os.utime(tmp_path / "tmp", ns=(begun, begun))
+    ArtifactStore(tmp_path).put(b"pixels", ".png")
+    assert (tmp_path / "tmp").stat().st_mtime_ns == begun
 
 
 def test_a_write_that_fails_leaves_no_artifact(tmp_path: Path) -> None:
