@@ -24,12 +24,13 @@ check: .venv/.dev
 	.venv/bin/mypy .
 	.venv/bin/python -m pytest tests/test_architecture.py
 
-bench: setup .venv/.dev
+bench: setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m bench.pair
 	.venv/bin/python -m bench.control_plane
 	.venv/bin/python -m bench.ingest --files 2000
 	.venv/bin/python -m bench.clip_borders
 	.venv/bin/python -m bench.throughput
+	.venv/bin/python -m bench.planner
 	.venv/bin/python -m bench.generators --most 1
 
 soak: setup .venv/.dev .venv-vllm/.installed

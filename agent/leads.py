@@ -42,13 +42,13 @@ class Leads:
     """Of the servers that are asked."""
 
 
-def build_leads(profile: Profile) -> Leads:
-    """Choose who leads.
+def build_leads(profile: Profile, served: ServedModels | None = None) -> Leads:
+    """Choose who leads; `served` are other models than the profile's servers give, for example ones that are timed.
 
     Raises:
         ProfileError: a kind or a setting is unknown, or a component asks servers that the profile does not name.
     """
-    served = ServedModels(profile.servers)
+    served = served or ServedModels(profile.servers)
     leads = Leads(
         planner=_planner(profile.planner, served),
         captioner=_captioner(profile.describer, served),
