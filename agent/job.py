@@ -6,16 +6,17 @@ import argparse
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from rich.console import Console
 
 from agent.campaign import Campaign, Limits, Outcome, Reporter
 from agent.command import CommandError, CommandFailed
-from agent.context import build_models
+from agent.context import Models, build_models
 from agent.disk import Room, bytes_wanted, disk_use, free_bytes
 from agent.diversity import Diversity
 from agent.log import logging_to
@@ -26,11 +27,14 @@ from agent.run_config import RunConfig, clips_folder
 from agent.session import Session, open_session
 from agent.source_report import NO_VIDEO, file_counts, told
 from ditto_models import assets
-from ditto_models.vllm_embedder import EmbedderError
+from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder
 from ditto_models.vllm_servers import ServersError
 from memory.instructions import MemoryDamaged
 from memory.owner import RunIsOwned
 from memory.sample import Event, Sample
+
+if TYPE_CHECKING:
+    from ditto_models.vllm_pool import ServerPool
 
 EXIT_CODES: dict[Outcome, int] = {"target met": 0, "stopped": 1, "disk nearly full": 1}
 EXIT_EXHAUSTED = 3
@@ -55,6 +59,7 @@ def run_job(options: argparse.Namespace) -> int:
         # A profile that cannot be built must leave no config behind that the mended command would be held against.
         models = build_models(profile)
         _check_room(options, profile)
+        _check_servers(models)
         with (
             open_session(options.out, config, models, options.concurrency, dimly, options.accept_config) as session,
             logging_to(options.out / "log.jsonl") as log,
@@ -73,6 +78,28 @@ def _check_room(options: argparse.Namespace, profile: Profile) -> None:
     room = Room(config=profile.disk, free=partial(free_bytes, options.out))
     if shortage := room.shortage(bytes_wanted(options.target, profile.clips)):
         raise CommandFailed(f"run {str(options.out)!r} cannot be begun or resumed: {shortage}")
+
+
+def _check_servers(models: Models) -> None:
+    """Refuse servers that cannot be used before the run's folder is made: mended, the command is another one.
+
+    Raises:
+        CommandFailed: none answers, or none serves the model.
+    """
+    try:
+        asyncio.run(_look_at(models.leads.pools))
+        if isinstance(models.embedder, VllmEmbedder):
+            models.embedder.check()
+    except (ServersError, EmbedderError) as error:
+        raise CommandFailed(str(error)) from error
+
+
+async def _look_at(pools: Sequence[ServerPool]) -> None:
+    for pool in pools:
+        try:
+            await pool.check()
+        finally:
+            await pool.close()  # each at once, or what is found wrong is told before there is a log
 
 
 def _warn_of_room(session: Session, target: int, say: Callable[[str], None]) -> None:

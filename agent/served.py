@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +19,24 @@ if TYPE_CHECKING:
     from ditto_models.vllm_pool import ServerPool
 
 
+CLIENT = ("langchain_openai", "qwen_vl_utils")
+"""Of the extra `vllm`."""
+
+
 def group_of(slot: str, server: str, groups: Mapping[str, ServerGroup]) -> ServerGroup:
     """The servers that a slot's component names.
 
     Raises:
-        ProfileError: the profile has no such group.
+        ProfileError: the profile has no such group, or the client of served models is not installed.
     """
     if server not in groups:
         known = f"one of {', '.join(groups)}" if groups else f"servers.{server}.model=NAME"
         raise ProfileError(f"{slot}.server is {server!r}, and the profile has no such servers; expected {known}")
+    if missing := [name for name in CLIENT if importlib.util.find_spec(name) is None]:
+        raise ProfileError(
+            f"{slot} is a served model, and its client is not installed ({', '.join(missing)}); "
+            "install it: .venv/bin/python -m pip install -c requirements/constraints.txt '.[vllm]'"
+        )
     return groups[server]
 
 

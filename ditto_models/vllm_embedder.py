@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from openai import OpenAI
 
 TEXTS_PER_REQUEST = 256
+CHECK_SECONDS = 10.0
+"""That a server has for its first vector."""
 
 
 class VllmEmbedderConfig(BaseModel):
@@ -44,6 +46,17 @@ class VllmEmbedder:
         self._servers = servers
         self._config = config or VllmEmbedderConfig()
         self._turns = count()
+
+    def check(self) -> None:
+        """See before the work begins that a server gives vectors: one question, and little patience.
+
+        Raises:
+            EmbedderError: as in `embed`.
+        """
+        servers = self._servers.model_copy(
+            update={"timeout_seconds": min(CHECK_SECONDS, self._servers.timeout_seconds)}
+        )
+        VllmEmbedder(servers, self._config.model_copy(update={"patience_seconds": 0.0})).embed(["ready"])
 
     @cached_property
     def dimensions(self) -> int:

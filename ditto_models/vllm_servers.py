@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 ADDRESSES = "VLLM_BASE_URL"
 KEY = "VLLM_API_KEY"
 DEFAULT_ADDRESS = "http://127.0.0.1:8000/v1"
+WHOLE = re.compile(r"[^\s?#,;]+")
+"""One address, and not several with something else than commas between them."""
 
 
 class ServersError(RuntimeError):
@@ -63,11 +66,10 @@ class ServersConfig(BaseModel):
             return self.base_urls
         try:
             found = ServersConfig.model_validate({"base_urls": os.environ.get(ADDRESSES, ""), "model": self.model})
-        except ValueError as error:
-            raise ValueError(
-                f"environment variable {ADDRESSES} is {os.environ[ADDRESSES]!r}; expected addresses with their path, "
-                f"like {DEFAULT_ADDRESS}, with commas between them"
-            ) from error
+        except ValidationError as error:
+            # Without what was given: it may hold a password.
+            problem = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"environment variable {ADDRESSES}: {problem}, with commas between them") from None
         return found.base_urls or (DEFAULT_ADDRESS,)
 
     def key(self) -> str:
@@ -76,14 +78,13 @@ class ServersConfig(BaseModel):
 
 
 def _problem(address: str) -> str:
-    parts = urlsplit(address)
+    if "@" in address:  # it would stand in every record and every log
+        return "an address holds a password; give it as api_key"
     try:
-        valid = (
-            parts.scheme in ("http", "https") and parts.hostname and parts.path and (parts.port is None or parts.port)
-        )
-    except ValueError:  # a port that is no number
+        parts = urlsplit(address)
+        valid = parts.scheme in ("http", "https") and parts.hostname and parts.path and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
         valid = False
-    if not valid or parts.query or parts.fragment or not address.isprintable():
+    if not valid or not WHOLE.fullmatch(address) or not address.isprintable():
         return f"{address!r} is no address with scheme and path"
-    # It would stand in every record and every log.
-    return "an address holds a password; give it as api_key" if "@" in parts.netloc else ""
+    return ""

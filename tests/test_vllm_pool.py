@@ -257,7 +257,8 @@ async def test_the_queue_of_a_server_lowers_its_limit_to_what_it_runs() -> None:
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8000/v1", "http://127.0.0.1:8000", "ftp://a/v1", "http://a:x/v1",
-                                     "http://me:secret@host/v1", "http://a/v1?key=1"])  # fmt: skip
+                                     "http://me:secret@host/v1", "http://a/v1?key=1", "http://[::1/v1",
+                                     "http://a/v1 http://b/v1", "http://a/v1;http://b/v1"])  # fmt: skip
 def test_address_without_scheme_or_path_or_with_a_secret_is_refused(address: str) -> None:
     with pytest.raises(ValidationError, match="base_urls"):
         ServersConfig(base_urls=(address,), model="any")
@@ -272,7 +273,7 @@ def test_addresses_come_from_the_environment_where_none_are_given(monkeypatch: p
     monkeypatch.setenv("VLLM_BASE_URL", "http://c:1/v1,http://d:2/v1")
     assert none.addresses() == ("http://c:1/v1", "http://d:2/v1")
     monkeypatch.setenv("VLLM_BASE_URL", "localhost:8000")
-    with pytest.raises(ValueError, match="environment variable VLLM_BASE_URL is 'localhost:8000'; expected addresses"):
+    with pytest.raises(ValueError, match=r"VLLM_BASE_URL: 'localhost:8000' is no address .*; expected addresses"):
         none.addresses()
 
 
