@@ -1,4 +1,4 @@
-"""A command that asks served models and cannot work: one line, quickly, and no run that stands in the way of the next."""
+"""A command that asks served models and cannot work: one line, quickly, and no run left behind."""
 
 import importlib.util
 from pathlib import Path
