@@ -13,7 +13,16 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from agent.verdicts import MEASURED_GATES, Group, Retried, Share, check_groups, check_thresholds, failed_axes
+from agent.verdicts import (
+    MEASURED_GATES,
+    Group,
+    Retried,
+    Share,
+    check_groups,
+    check_key_frame_thresholds,
+    check_thresholds,
+    failed_axes,
+)
 from memory.sample import Sample, Stage, Verdict
 
 ToolName = Literal[
@@ -121,6 +130,12 @@ class PolicyConfig(BaseModel):
     @classmethod
     def _known(cls, thresholds: dict[str, float]) -> dict[str, float]:
         check_thresholds(thresholds)
+        return thresholds
+
+    @field_validator("key_frame_thresholds")
+    @classmethod
+    def _of_a_still(cls, thresholds: dict[str, float]) -> dict[str, float]:
+        check_key_frame_thresholds(thresholds)
         return thresholds
 
     @model_validator(mode="after")

@@ -11,13 +11,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from memory.sample import AxisVerdict, Critique, Diagnosis, Verdict
-from tools.critic.axes import INSTRUCTION, MODEL_AXES, SAFETY, SECONDARY
+from tools.critic.axes import INSTRUCTION, MODEL_AXES, MOTION_AXES, SAFETY, SECONDARY
 
 Retried = Literal["instruction", "key_frame", "video"]
 MEASURED_GATES = ("safety", "visual_integrity", "distinct")
 """Safety, integrity, duplicate: every profile has a threshold for them."""
 GATES = (*MEASURED_GATES, SAFETY)
 """Hard gates. Each always counts by itself."""
+NOT_OF_A_STILL = ("key_frame_followed", "source_motion", "temporal_steadiness", "distinct", *MOTION_AXES)
+"""Axes of a video only: nobody judges a key frame on them."""
 
 MENDS: Mapping[str, tuple[Retried, str]] = {
     "edit_applied": ("key_frame", "stronger"),
@@ -79,6 +81,16 @@ def check_thresholds(thresholds: Mapping[str, float]) -> None:
     needed |= {INSTRUCTION} if SECONDARY.intersection(asked) else set()
     if missing := sorted(needed - thresholds.keys()):
         raise ValueError(f"no threshold for {', '.join(missing)}; {', '.join(asked)} of the model judge need it")
+
+
+def check_key_frame_thresholds(thresholds: Mapping[str, float]) -> None:
+    """Whether a key frame can be judged on every axis.
+
+    Raises:
+        ValueError: it cannot on one, which would leave every sample unscored.
+    """
+    if wrong := [axis for axis in NOT_OF_A_STILL if axis in thresholds]:
+        raise ValueError(f"{', '.join(wrong)}: only a video is judged on that; move it to 'thresholds'")
 
 
 def check_groups(groups: Sequence[Group], thresholds: Mapping[str, float]) -> None:

@@ -9,6 +9,8 @@ from agent.command import CommandError
 from agent.context import build_models
 from agent.profile import FOLDER, Profile, ProfileError, differences, load_profile, parse_profile
 from agent.run_config import RunConfig, settle_config
+from tools.critic.axes import MODEL_AXES, MOTION_AXES
+from tools.critic.measured import KEY_FRAME_AXES
 
 
 def problem_of(*overrides: str, name: str = "embedded") -> str:
@@ -38,6 +40,17 @@ def test_every_profile_that_ships_is_sound(path: Path) -> None:
 )
 def test_an_unknown_key_is_named(override: str) -> None:
     assert "nonsense" in problem_of(override)
+
+
+@pytest.mark.parametrize("axis", ["key_frame_followed", "source_motion", "distinct", "motion_preserved"])
+def test_a_key_frame_has_no_threshold_on_which_nobody_judges_it(axis: str) -> None:
+    assert axis in problem_of(f"policy.key_frame_thresholds.{axis}=0.5", name="gpu")
+
+
+def test_a_key_frame_may_have_a_threshold_on_every_axis_that_it_is_judged_on() -> None:
+    axes = [*KEY_FRAME_AXES, *sorted(set(MODEL_AXES) - MOTION_AXES)]
+    profile = load_profile("gpu", [f"policy.key_frame_thresholds.{axis}=0.5" for axis in axes])
+    assert set(profile.policy.key_frame_thresholds) == set(axes)
 
 
 @pytest.mark.parametrize(
