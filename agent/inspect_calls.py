@@ -11,6 +11,7 @@ from rich.text import Text
 
 from agent.command import CommandError, CommandFailed
 from agent.model_calls import RequestLost, exact_request
+from agent.plain import plain
 from memory.artifacts import ArtifactStore
 from memory.sample import Event, ModelCall
 
@@ -31,11 +32,12 @@ def print_calls(console: Console, events: Sequence[Event]) -> None:
         for number, call in enumerate(event.calls, 1):
             tokens = f"{call.prompt_tokens}+{call.answer_tokens}"
             times = f"{call.seconds:.2f}", f"{call.waited_seconds:.2f}"
-            table.add_row(f"{event.seq}.{number}", call.purpose, tokens, *times, Text(_came(call)))
+            table.add_row(f"{event.seq}.{number}", Text(call.purpose), tokens, *times, Text(_came(call)))
     console.print(table)
     read, written = sum(call.prompt_tokens for call in calls), sum(call.answer_tokens for call in calls)
     served = sorted({f"{call.model} at {call.server}" for call in calls})
-    console.print(f"{len(calls)} calls, {read} tokens read, {written} written; {', '.join(served)}", highlight=False)
+    said = f"{len(calls)} calls, {read} tokens read, {written} written; {', '.join(served)}"
+    console.print(Text(plain(said)))
 
 
 def _came(call: ModelCall) -> str:

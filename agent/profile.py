@@ -25,6 +25,8 @@ SERVED = "vllm"
 """The kind of every component that asks a served model."""
 DEFAULT_SERVER = "vlm"
 """The group of servers that a component of kind vllm asks where it names none."""
+DEFAULT_EMBEDDINGS = "embeddings"
+"""The same, for the embedder."""
 
 
 class ProfileError(ValueError):
@@ -105,6 +107,13 @@ class Profile(BaseModel):
         group = self.servers.get(str(component.settings.get("server", DEFAULT_SERVER)))
         return group.model if group else ""
 
+    def asked_servers(self) -> set[str]:
+        """Names of the groups of servers that components ask."""
+        defaults = {"planner": DEFAULT_SERVER, "describer": DEFAULT_SERVER, "writer": DEFAULT_SERVER}
+        defaults |= {"judge": DEFAULT_SERVER, "embedder": DEFAULT_EMBEDDINGS}
+        slots = [(getattr(self, slot), server) for slot, server in defaults.items()]
+        return {str(one.settings.get("server", server)) for one, server in slots if one.kind == SERVED}
+
     def identity(self) -> dict[str, JsonValue]:
         """What samples depend on: all but where servers are and how they are asked."""
         servers = {name: {"model": group.model, "vision": group.vision} for name, group in self.servers.items()}
@@ -125,9 +134,27 @@ def load_profile(name: str, overrides: Iterable[str] = ()) -> Profile:
         ProfileError: there is no such profile, it is not YAML, a key is unknown, or a value is out of bounds.
     """
     values, path = _read(name)
+    overrides = list(overrides)
     for override in overrides:
         _override(values, override)
-    return parse_profile(values, str(path))
+    profile = parse_profile(values, str(path))
+    _are_asked(profile, overrides)
+    return profile
+
+
+def _are_asked(profile: Profile, overrides: Iterable[str]) -> None:
+    """Refuse settings of servers that nobody asks: a name is wrong, or the component that should ask is missing."""
+    asked = profile.asked_servers()
+    if not asked <= profile.servers.keys():
+        return  # told where the component is built that asks them
+    for override in overrides:
+        section, *names = override.partition("=")[0].split(".")
+        if section == SERVERS and names and names[0] not in asked:
+            known = f"its components ask {', '.join(sorted(asked))}" if asked else "none of its components is served"
+            raise ProfileError(
+                f"override {override!r}: no component asks servers {names[0]!r} ({known}); "
+                f"mend the name, or let one ask them, for example planner={{kind: {SERVED}, server: {names[0]}}}"
+            )
 
 
 def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[dict[str, object], Path]:
@@ -174,6 +201,8 @@ def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong, in one line."""
     item = error.errors(include_url=False)[0]
     place = ".".join(map(str, item["loc"])) or "the whole of it"
+    if item["type"] == "value_error":  # our own words, which say what was given, or keep a password to themselves
+        return f"{place}: {item['ctx']['error']}"
     got = repr(item["input"])
     return f"{place}: {item['msg']}, got {got if len(got) <= 80 else got[:80] + '...'}"
 
@@ -201,8 +230,8 @@ def _override(values: dict[str, object], override: str) -> None:
         raise ProfileError(f"override {override!r} names no key; expected key.path=value")
     place: object = values
     for number, parent in enumerate(parents):
-        if isinstance(place, dict) and parents[0] == SERVERS and number < 2:
-            place.setdefault(parent, {})  # a profile without servers may be given some
+        if isinstance(place, dict) and parents[0] == SERVERS and number < 3:
+            place.setdefault(parent, {})  # a profile without servers, or without settings of theirs, may be given some
         place = place.get(parent) if isinstance(place, dict) else None
     if not isinstance(place, dict):
         raise ProfileError(f"override {override!r}: the profile has no section {'.'.join(parents)!r}")

@@ -27,7 +27,9 @@ def _parse(words: list[str]) -> VllmServerConfig:
     vllm.add_argument("--model", required=True, help="folder of a checkpoint, or its hub name")
     vllm.add_argument("--served-model-name", default="", metavar="NAME", help="name that clients ask for")
     vllm.add_argument("--embeddings", action="store_true", help="serve the vectors of texts, not a chat")
-    vllm.add_argument("--gpus", type=int, default=defaults.gpus, metavar="N", help="that share the model (default 1)")
+    vllm.add_argument(
+        "--gpus", type=_above_0, default=defaults.gpus, metavar="N", help="that share the model (default 1)"
+    )
     vllm.add_argument("--cpu", action="store_true", help="serve a tiny model on the CPU, for tests")
     vllm.add_argument("--host", default=defaults.host, help="address to listen on (default %(default)s)")
     vllm.add_argument("--port", type=int, default=defaults.port, help="0 takes a free one (default %(default)s)")
@@ -36,16 +38,28 @@ def _parse(words: list[str]) -> VllmServerConfig:
     )
     vllm.add_argument(
         "--max-model-len",
-        type=int,
+        type=_above_0,
         default=defaults.max_model_len,
         metavar="TOKENS",
         help="of prompt and answer together (default 16384; for embeddings the model's own)",
     )
-    vllm.add_argument("--images-per-prompt", type=int, default=defaults.images_per_prompt, metavar="N")
-    vllm.add_argument("--videos-per-prompt", type=int, default=defaults.videos_per_prompt, metavar="N")
+    vllm.add_argument("--images-per-prompt", type=_from_0, default=defaults.images_per_prompt, metavar="N")
+    vllm.add_argument("--videos-per-prompt", type=_from_0, default=defaults.videos_per_prompt, metavar="N")
     values = vars(parser.parse_args(words[:end]))
     values.pop("server")
     return VllmServerConfig(**values, extra_flags=tuple(words[end + 1 :]))
+
+
+def _from_0(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
+
+
+def _above_0(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    return int(text)
 
 
 def _stop_on_sigterm(number: int, frame: FrameType | None) -> NoReturn:

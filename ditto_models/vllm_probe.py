@@ -10,8 +10,12 @@ import httpx2
 from anyio import EndOfStream
 from pydantic import BaseModel, ValidationError
 
+from ditto_models.vllm_servers import KEY
+
 PROBE_SECONDS = 5.0
 """That a server has to say which models it serves; a loaded one answers in milliseconds."""
+NAMES_SHOWN = 300
+"""Characters of the names of a server's models."""
 SILENT = (httpx2.HTTPError, OSError, EndOfStream)
 """How a server does not answer; TLS that breaks off is raised by anyio itself."""
 WAITING = re.compile(rb"^vllm:num_requests_waiting(?:\{[^}\n]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
@@ -42,17 +46,20 @@ async def look(client: httpx2.AsyncClient, base_url: str, api_key: str, model: s
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             answer = await client.get(f"{base_url}/models", headers=headers, timeout=None)
+    except TimeoutError:
+        return Looked(problem=f"does not answer within {PROBE_SECONDS:.0f} s")
     except SILENT as error:
         words = " ".join(str(error).split()) or type(error).__name__
         return Looked(problem=f"does not answer ({words})")
     if answer.status_code in (401, 403):
-        return Looked(problem=f"refuses the api key ({answer.status_code})")
+        return Looked(problem=f"refuses the api key ({answer.status_code}): set {KEY} to the server's")
     try:
         serves = tuple(served.id for served in _Models.model_validate_json(answer.content).data)
     except ValidationError:
         return Looked(problem=f"answers {answer.status_code} and no list of models at {base_url}/models")
     names = ", ".join(map(repr, serves)) or "nothing"
-    return Looked(serves=serves, problem="" if model in serves else f"serves {names:.300}, not {model!r}")
+    names = names if len(names) <= NAMES_SHOWN else f"{names[:NAMES_SHOWN]}..."
+    return Looked(serves=serves, problem="" if model in serves else f"serves {names}, not {model!r}")
 
 
 async def requests_waiting(client: httpx2.AsyncClient, base_url: str) -> int | None:

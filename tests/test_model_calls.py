@@ -1,16 +1,20 @@
 """What the ledger keeps of calls to served models: the exact request, put together again from its parts."""
 
 import base64
+import io
 import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from agent.inspect_calls import print_calls
 from agent.model_calls import RequestLost, exact_request, keep_call
 from ditto_models.call_log import ChatCall, record, recording
 from memory.artifacts import ArtifactStore
+from memory.sample import Event
 
 
 def call(request: bytes, answer: bytes = b"") -> ChatCall:
@@ -101,6 +105,27 @@ def test_the_trace_shows_what_was_called_or_said_and_cuts_what_is_long(tmp_path:
     assert shown(b'{"choices": [{"message": {"content": "a\\u0000b"}}]}') == "a\\x00b"
     assert shown(b"<html>busy</html>") == "<html>busy</html>"
     assert len(shown(b"x" * 200_000)) < 5000
+
+
+def test_a_model_whose_name_looks_like_an_order_to_the_terminal_is_shown_as_it_is(tmp_path: Path) -> None:
+    kept = keep_call(call(b"{}"), ArtifactStore(tmp_path), with_request=False)
+    odd = kept.model_copy(update={"model": "[/bold]\x1b[2J[red]m", "purpose": "[/x]"})
+    said = io.StringIO()
+    event = Event(
+        sample_id="s",
+        stage="new",
+        next_stage="clip",
+        tool="sample_clip",
+        arguments={},
+        result={},
+        seconds=0,
+        attempt=1,
+        by="policy",
+        calls=[odd],
+    )
+    print_calls(Console(file=said, width=200), [event])
+    assert "[/bold]\\x1b[2J[red]m" in said.getvalue()
+    assert "[/x]" in said.getvalue()
 
 
 def test_calls_are_recorded_where_somebody_listens_and_apart() -> None:

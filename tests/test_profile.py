@@ -245,6 +245,26 @@ def test_a_component_that_asks_servers_that_nobody_named_is_told() -> None:
         build_models(load_profile("embedded", (*SERVED, "planner.server=big")))
 
 
+@pytest.mark.parametrize(
+    "overrides", [("servers.vml.model=m", *SERVED), ("servers.vlm.model=m",)], ids=["a slip", "nobody is served"]
+)
+def test_settings_of_servers_that_nobody_asks_are_not_ignored(overrides: tuple[str, ...]) -> None:
+    with pytest.raises(ProfileError, match=r"no component asks servers 'v[ml]+' .*planner=\{kind: vllm, server: v"):
+        load_profile("embedded", overrides)
+
+
+def test_the_family_of_a_model_is_named_on_the_command_line() -> None:
+    profile = load_profile("gpu", ("servers.vlm.vision.family=qwen2_5_vl",))
+    assert profile.servers["vlm"].vision.family == "qwen2_5_vl"
+    assert "servers.vlm.visoin: Extra inputs" in problem_of("servers.vlm.visoin.family=qwen2_5_vl", name="gpu")
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    problem = problem_of("servers.vlm.base_urls=http://me:secret@host/v1", name="gpu")
+    assert "servers.vlm.base_urls: an address holds a password; give it as api_key" in problem
+    assert "secret" not in problem
+
+
 def test_where_servers_are_may_change_between_sessions_and_which_model_may_not(tmp_path: Path) -> None:
     def config(*overrides: str) -> RunConfig:
         return run_config(load_profile("embedded", (*SERVED, *overrides)))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ditto_models.serve import main
 from ditto_models.vllm_flags import vllm_command, vllm_environment
 from ditto_models.vllm_server import VllmServer, VllmServerConfig, VllmServerError
 from ditto_models.vllm_template import WITH_TOOLS
@@ -231,3 +232,15 @@ def test_command_reports_an_error_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "no model folder 'absent'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--gpus", "0"), ("--max-model-len", "0"), ("--images-per-prompt", "-3"), ("--videos-per-prompt", "x")],
+)
+def test_a_number_that_vllm_would_break_on_is_refused_before_it_starts(
+    arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["vllm", "--model", "any/model", *arguments])
+    assert f"argument {arguments[0]}: {arguments[1]!r} is not a whole number" in capsys.readouterr().err
