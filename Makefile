@@ -13,10 +13,10 @@ run: setup
 	.venv/bin/python -m agent.run $(ARGS)
 
 test: setup .venv/.dev .venv-vllm/.installed
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 test-fast: setup .venv/.dev
-	.venv/bin/python -m pytest -n 2 -m "not slow and not soak"
+	.venv/bin/python -m pytest -n 2 --dist loadgroup -m "not slow and not soak"
 
 check: .venv/.dev
 	.venv/bin/ruff check .

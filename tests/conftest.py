@@ -1,5 +1,16 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and which tests run beside each other."""
+
+from __future__ import annotations
+
+import pytest
 
 from tests.vllm_server import servers, trained_server, vllm_server, vllm_servers
 
 __all__ = ["servers", "trained_server", "vllm_server", "vllm_servers"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n`, a file stays in one process, and all that ask a real vLLM server in one: it is started once."""
+    for item in items:
+        asks_server = "servers" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("vllm" if asks_server else item.path.stem))
