@@ -31,6 +31,8 @@ bench: setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m bench.clip_borders
 	.venv/bin/python -m bench.throughput
 	.venv/bin/python -m bench.planner
+	.venv/bin/python -m bench.trained_planner
+	.venv/bin/python -m bench.writer
 	.venv/bin/python -m bench.generators --most 1
 
 soak: setup .venv/.dev .venv-vllm/.installed
