@@ -13,18 +13,19 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ditto_models.vllm_faults import Fault
 from ditto_models.vllm_lease import Lease, Server, back_off_seconds
 from ditto_models.vllm_limit import Limit
 from ditto_models.vllm_loop import LoopHome
-from ditto_models.vllm_probe import SILENT, Looked, look, requests_waiting
+from ditto_models.vllm_probe import SILENT, Looked, look, problem_of_answering, requests_waiting
 from ditto_models.vllm_servers import ServersConfig, ServersError
 from ditto_models.waits import owner_of_waits
 
-FAULTS_IN_A_ROW = 3
-"""After which a server that answers, but never with what was asked for, is set aside."""
+FAULTS_IN_A_ROW = 2
+"""After which a server is set aside until it answers a question of our own. Fewer than a call has tries: so a server
+that is broken costs no call, and a request that breaks it is given up alone."""
 QUEUE_SECONDS = 0.5
 """Between two looks at a server's queue while it has calls."""
 TOLD_REST_SECONDS = 5.0
@@ -225,7 +226,11 @@ class ServerPool:
         self._hand_out()
 
     async def _look(self, home: LoopHome, server: Server) -> Looked:
-        return await look(home.client(server.base_url), server.base_url, self.config.key(), self.config.model)
+        asked = (home.client(server.base_url), server.base_url, self.config.key(), self.config.model)
+        looked = await look(*asked)
+        if looked.problem or server.faults_in_a_row < FAULTS_IN_A_ROW:
+            return looked
+        return replace(looked, problem=await problem_of_answering(*asked, self.config.timeout_seconds))
 
     async def _watch_queue(self, home: LoopHome, server: Server) -> None:
         """While a server has calls, let the length of its queue move its limit."""

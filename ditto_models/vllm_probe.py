@@ -1,4 +1,5 @@
-"""What a server says of itself, asked in passing: which models it serves, and how many requests wait in it."""
+"""What a server says of itself, asked in passing: which models it serves, how many requests wait in it, and whether it
+still answers: one whose engine hangs or is broken lists its models all the same."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import httpx2
 from anyio import EndOfStream
 from pydantic import BaseModel, ValidationError
 
+from ditto_models.vllm_answers import problem_of
 from ditto_models.vllm_servers import KEY
 
 PROBE_SECONDS = 5.0
@@ -60,6 +62,25 @@ async def look(client: httpx2.AsyncClient, base_url: str, api_key: str, model: s
     names = ", ".join(map(repr, serves)) or "nothing"
     names = names if len(names) <= NAMES_SHOWN else f"{names[:NAMES_SHOWN]}..."
     return Looked(serves=serves, problem="" if model in serves else f"serves {names}, not {model!r}")
+
+
+async def problem_of_answering(client: httpx2.AsyncClient, base_url: str, api_key: str, model: str, wait: float) -> str:
+    """Ask a server for one word, for which it has `wait` seconds; empty where it takes the question.
+
+    A server that refuses it, because it embeds and does not chat, works as well.
+    """
+    asked = {"model": model, "messages": [{"role": "user", "content": "Hello."}], "max_completion_tokens": 1}
+    headers = {"authorization": f"Bearer {api_key}"}
+    try:
+        async with asyncio.timeout(wait):
+            answer = await client.post(f"{base_url}/chat/completions", json=asked, headers=headers, timeout=None)
+    except SILENT as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        return f"lists its models, but does not answer ({words})"
+    if 400 <= answer.status_code < 500:
+        return ""
+    problem = problem_of("/chat/completions", answer.content) if answer.status_code == 200 else "an error"
+    return f"lists its models, but answers {answer.status_code} with {problem}" if problem else ""
 
 
 async def requests_waiting(client: httpx2.AsyncClient, base_url: str) -> int | None:

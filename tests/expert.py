@@ -32,7 +32,9 @@ def expert(votes: Votes = lambda asked: 9) -> Callable[[Asked], Answer]:
     def answer(asked: Asked) -> Answer:
         if asked.tools:
             return planned(asked)
-        fields = (asked.schema or {}).get("properties", {})
+        if asked.schema is None:
+            return "Hello."
+        fields = asked.schema.get("properties", {})
         if "subjects" in fields:
             return json.dumps(CAPTION)
         if "instruction" in fields:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -128,6 +129,24 @@ def test_a_server_that_comes_back_with_another_model_burns_no_sample(tmp_path: P
     assert [sample.decision for sample in decided] == ["accepted"] * 2
     faults = [fault for call in calls_of(tmp_path / "run", decided) for fault in call.faults]
     assert any("answered 404" in fault for fault in faults)
+
+
+@pytest.mark.parametrize("fault", [Status(500), Stall(), HTML], ids=lambda fault: type(fault).__name__)
+def test_a_server_that_lists_its_models_but_answers_nothing_burns_no_sample(tmp_path: Path, fault: Answer) -> None:
+    count, mended_at = 0, float("inf")
+
+    def answer(asked: Asked) -> Answer:
+        nonlocal count, mended_at
+        count += 1
+        if count == 12:
+            mended_at = time.monotonic() + 4.0
+        return fault if count >= 12 and time.monotonic() < mended_at else expert()(asked)
+
+    with ScriptedServer(answer) as server:
+        profile = fake_profile(*served_by(server), "servers.vlm.timeout_seconds=1", name="gpu")
+        outcome, decided = led_run(tmp_path, server, target=2, profile=profile)
+    assert outcome == "target met"
+    assert [sample.decision for sample in decided] == ["accepted"] * 2
 
 
 def test_when_no_server_is_left_the_run_waits_and_burns_no_sample(tmp_path: Path) -> None:
