@@ -17,7 +17,6 @@ import pytest
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import Runnable
-from openai import NotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ditto_models.call_log import recording
@@ -206,12 +205,15 @@ async def test_many_samples_may_ask_at_once(vllm_server: VllmServer) -> None:
         validate(answer)
 
 
-async def test_unknown_model_is_an_error_that_names_it(vllm_server: VllmServer) -> None:
-    pool = pool_of(vllm_server, "another")
-    with pytest.raises(NotFoundError, match="another"):
-        await chat_model(SamplingConfig(), pool).ainvoke("hello")
+async def test_another_model_than_ours_is_told_at_the_start_and_waited_out_later(vllm_server: VllmServer) -> None:
+    pool, told = pool_of(vllm_server, "another"), list[str]()
     with pytest.raises(ServersError, match="serves 'tiny-vlm', not 'another'"):
         await pool.check()
+    pool.on_change = told.append
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(8):
+            await chat_model(SamplingConfig(), pool).ainvoke("hello")
+    assert any("another" in line for line in told)
 
 
 @pytest.mark.parametrize("base_url", ["127.0.0.1:8000/v1", "http://127.0.0.1:8000", ""])
