@@ -56,6 +56,7 @@ def chat_model(config: SamplingConfig, pool: ServerPool) -> BaseChatModel:
         use_responses_api=False,
         disable_streaming=True,
         openai_proxy=None,
+        http_socket_options=(),  # of clients that it would make itself; or it warns of proxies, which ours never ask
         http_client=httpx2.Client(transport=httpx2.MockTransport(_refuse_to_block)),
         http_async_client=http_client(pool),
     )

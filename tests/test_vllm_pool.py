@@ -278,7 +278,9 @@ def test_addresses_come_from_the_environment_where_none_are_given(monkeypatch: p
         none.addresses()
 
 
-async def test_a_proxy_is_never_asked_for_a_server_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_proxy_is_never_asked_for_a_server_on_this_machine_nor_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "OPENAI_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -287,3 +289,4 @@ async def test_a_proxy_is_never_asked_for_a_server_on_this_machine(monkeypatch: 
         pool = pool_of(server)
         assert await ask(pool) == "It is a clip."
         await pool.close()
+    assert not caplog.records
