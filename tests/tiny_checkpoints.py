@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ditto_models.vllm_server import CPU_SHIM
@@ -35,22 +37,33 @@ TRACED_SAMPLES = 70
 
 def tiny_checkpoint(venv: Path, family: str) -> Path:
     """A model of a family with random weights."""
-    folder = _folder(f"tiny-vlm-{family}", MODEL)
-    if not folder.is_dir():
+    with _alone(folder := _folder(f"tiny-vlm-{family}", MODEL)):
+        if folder.is_dir():
+            return folder
         _make(folder, [_python(venv), "-m", "tests.tiny_vlm", "OUT", "--family", family, "--bias"])
     return folder
 
 
 def trained_checkpoint(venv: Path, family: str = "qwen3_vl") -> Path:
     """A model of a family that was trained on traces of the embedded planner; made in about 80 seconds."""
-    folder = _folder(f"trained-vlm-{family}", (*MODEL, *TRACES, "tests/tiny_vlm_training.py"))
-    if not folder.is_dir():
+    with _alone(folder := _folder(f"trained-vlm-{family}", (*MODEL, *TRACES, "tests/tiny_vlm_training.py"))):
+        if folder.is_dir():
+            return folder
         with tempfile.TemporaryDirectory() as workspace:
             traces = str(Path(workspace) / "traces.jsonl")
             samples = str(TRACED_SAMPLES)
             _run([sys.executable, "-m", "tests.planner_traces", traces, "--samples", samples, "--seed", "1"], {})
             _make(folder, [_python(venv), "-m", "tests.tiny_vlm_training", "OUT", traces, "--family", family])
     return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold one checkpoint's lock, since test processes ask for it at the same time; it ends with the process."""
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _folder(name: str, patterns: Sequence[str]) -> Path:
@@ -66,7 +79,6 @@ def _folder(name: str, patterns: Sequence[str]) -> Path:
 
 def _make(folder: Path, command: list[str]) -> None:
     """Run a builder of the vLLM environment; the folder appears whole or not at all."""
-    folder.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as workspace:
         built = Path(workspace) / "built"
         _run([str(built) if word == "OUT" else word for word in command], {"PYTHONPATH": str(CPU_SHIM)})
