@@ -112,6 +112,16 @@ def build_decoder(component: Component, workers: int) -> Executor:
     return choose("decoder", component, {"process": process, "thread": thread})
 
 
+def build_networks(component: Component, threads: Executor) -> Executor:
+    """Where networks run that want a GPU; `threads` are those of this process."""
+
+    def of_this_process() -> Executor:
+        no_settings("networks", component)
+        return threads
+
+    return choose("networks", component, {"threads": of_this_process})
+
+
 def build_embedder(component: Component, servers: Mapping[str, ServerGroup]) -> base.TextEmbedder:
     """The embedder of the instruction memory."""
 

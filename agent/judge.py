@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m agent.judge",
         usage="%(prog)s SOURCE EDITED --instruction TEXT [--key-frame PNG [--key-frame-index N]] [--json]\n"
         "       %(prog)s --dataset PATH [--html FILE] [--jsonl FILE] [--worst N] [--workers N] [--json]",
-        description="Judge pairs of videos: by measuring, and with --profile gpu by a vision-language model as well.",
+        description="Judge pairs of videos: by measuring, and with --profile served by a served model as well.",
         epilog=EPILOG,
     )
     made.add_argument("--json", action="store_true", help="for scripts")

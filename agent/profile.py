@@ -84,6 +84,8 @@ class Profile(BaseModel):
     edits_per_clip: int = Field(default=5, ge=1, le=255)
     """Samples drawn from one clip, at most."""
     decoder: Component
+    networks: Component = Component(kind="threads")
+    """Where networks run that want a GPU: on threads of this process, or in worker processes, one for each GPU."""
     text_reader: Component
     planner: Component
     writer: Component

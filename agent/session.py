@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from agent.card import dataset_card
-from agent.context import Models, build_decoder
+from agent.context import Models, build_decoder, build_networks
 from agent.disk import Room, free_bytes
 from agent.diversity import Diversity, Embed, diversity
 from agent.graph import Graph, build_graph
@@ -130,6 +130,8 @@ def open_session(
         ledger, profile = stores.ledger, config.profile
         decoder = build_decoder(profile.decoder, workers)
         stack.callback(decoder.close)
+        networks = build_networks(profile.networks, executor)
+        stack.callback(networks.close)
         sources = Sources(ledger, decoder, profile, config.seed, say)
         sources.find(Path(config.clips), besides=run)
         session = Session(
@@ -144,7 +146,7 @@ def open_session(
             embed=models.embedder.embed,
             pools=models.leads.pools,
         )
-        _wire(session, models, executor, decoder)
+        _wire(session, models, executor, networks, decoder)
         carry_out(stores, config)
         reconcile(stores, config)
         session.retention.catch_up(say)
@@ -160,7 +162,7 @@ def _clip_table(ledger: Ledger, profile: Profile) -> ClipTable:
     return table
 
 
-def _wire(session: Session, models: Models, executor: Executor, decoder: Executor) -> None:
+def _wire(session: Session, models: Models, executor: Executor, networks: Executor, decoder: Executor) -> None:
     """Put tools, planner and rules together into the graph."""
     catalogue, profile = Catalogue.load(), session.profile
     book = OfferBook(catalogue.offers, catalogue.scopes, ROUTES)
@@ -177,6 +179,7 @@ def _wire(session: Session, models: Models, executor: Executor, decoder: Executo
             catalogue=catalogue,
             book=book,
             executor=executor,
+            networks=networks,
             decoder=decoder,
         )
     )

@@ -15,6 +15,7 @@ from agent.provenance import provenance
 from agent.stores import Stores
 from agent.verdicts import failed_axes, judge
 from ditto_models.executors.base import Executor
+from ditto_models.gpu.network import Network
 from memory.sample import Clip, Critique, Provenance, Sample, Verdict
 from tools.accept import accept
 from tools.catalogue import Catalogue
@@ -47,7 +48,9 @@ class Parts:
     catalogue: Catalogue
     book: OfferBook
     executor: Executor
-    """Where models run."""
+    """Where pixels are handled and small models run."""
+    networks: Executor
+    """Where networks run."""
     decoder: Executor
     """Where files from outside are decoded."""
 
@@ -74,6 +77,9 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
     def made_by() -> Provenance:
         return provenance(names, parts.profile.hash)
 
+    def runner(model: object) -> Executor:
+        return parts.networks if isinstance(model, Network) else executor
+
     def of_key_frame(sample: Sample, critique: Critique) -> Verdict:
         return judge(critique, policy.key_frame_thresholds, combine=policy.combine)
 
@@ -82,13 +88,15 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
 
     return {
         "sample_clip": sample_clip(parts.clips, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by),
-        "describe_clip": describe_clip(models.describer, models.masker, media, executor, captioner),
+        "describe_clip": describe_clip(
+            models.describer, models.masker, media, executor, runner(models.masker), captioner
+        ),
         "write_instruction": write_instruction(propose, stores.memory, writer.name if writer else "catalogue"),
-        "edit_key_frame": edit_key_frame(models.editor, media, executor),
+        "edit_key_frame": edit_key_frame(models.editor, media, executor, runner(models.editor)),
         "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
-        "generate_video": generate_video(models.generator, media, executor),
+        "generate_video": generate_video(models.generator, media, executor, runner(models.generator)),
         "critique_video": critique_video(critic, of_video, failed_axes, executor, judged_by),
-        "enhance_video": enhance_video(models.enhancer, media, executor),
+        "enhance_video": enhance_video(models.enhancer, media, executor, runner(models.enhancer)),
         "retry": retry(),
         "accept": accept(made_by),
         "reject": reject(),

@@ -1,7 +1,8 @@
 """A model judge against a person's labels: how well each axis tells good pairs from bad, and what its profile decides.
 
-python -m bench.held_out_judge [--profile gpu] [--set KEY=VALUE] [--clips DIR] [--windows NAME ...]: makes the labelled
-pairs of `bench.held_out` again and asks the servers that the profile names. Thresholds are set by what it prints.
+python -m bench.held_out_judge [--profile served] [--set KEY=VALUE] [--clips DIR] [--windows NAME ...]: makes the
+labelled pairs of `bench.held_out` again and asks the servers that the profile names. Thresholds are set by what it
+prints.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.held_out_judge", description=(__doc__ or "").split("\n", 1)[0]
     )
-    parser.add_argument("--profile", default="gpu", help="whose judge, servers and thresholds")
+    parser.add_argument("--profile", default="served", help="whose judge, servers and thresholds")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     parser.add_argument("--clips", type=Path, default=cache_folder() / "held_out", help="where the clips are, or go")
     parser.add_argument("--windows", nargs="+", default=list(WINDOWS), choices=list(WINDOWS), metavar="NAME")

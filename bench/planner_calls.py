@@ -1,7 +1,7 @@
 """Calls and tokens of served models for each accepted sample, by purpose; part of `bench.planner`.
 
-Everything but the served models is a fake, so that a sample takes a second or two: counts are those of profile `gpu`,
-since they follow from verdicts alone.
+Everything but the served models is a fake, so that a sample takes a second or two: counts are those of profile
+`served`, since they follow from verdicts alone.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class Watch:
 
 
 def by_expert(run: Path, clips: Path, samples: int, values: Values, watch: Watch | None = None) -> Counted:
-    """A campaign of profile `gpu` whose served models are the scripted expert; `values` are those of the critic."""
+    """A campaign of profile `served` whose served models are the scripted expert; `values` are those of the critic."""
     with ScriptedServer(expert()) as server:
-        profile = fake_profile(*served_by(server), *REAL_SIZE, name="gpu")
+        profile = fake_profile(*served_by(server), *REAL_SIZE, name="served")
         models = fake_models(profile, values=values, leads=build_leads(profile))
         limits = Limits(target=samples, max_candidates=samples)
         prepare = watch.prepare if watch else lambda session: None
@@ -96,7 +96,7 @@ def _events(run: Path) -> list[Event]:
 
 def some_flaws(sample: Sample) -> dict[str, float | None]:
     """As the scripted critic of the planner's traces: 4 videos in 8 fail no measured axis, 3 fail one, 1 fails two."""
-    profile = fake_profile(name="gpu")
+    profile = fake_profile(name="served")
     at = random.Random(f"{sample.seed} video {sample.attempts.get('generate_video', 0)}")
     axes = sorted(set(profile.policy.thresholds) - set(MODEL_AXES))
     failing = at.sample(axes, at.choices([0, 1, 2], FEW_FLAWS)[0])

@@ -157,7 +157,7 @@ class TimedModels(ServedModels):
 
 def measure(run: Path, profile: Profile, recorded: Sequence[Recorded], clips: Path) -> list[Cost]:
     """Ask the recorded questions of a run again, by `profile`, whose models are served at its first address."""
-    config = RunConfig(profile_name="gpu", seed=0, clips=str(clips), profile=profile)
+    config = RunConfig(profile_name="served", seed=0, clips=str(clips), profile=profile)
     watch = Stopwatch()
     models = fake_models(profile, leads=build_leads(profile, TimedModels(profile, watch)))
     address = profile.servers["vlm"].addresses()[0]

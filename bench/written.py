@@ -97,7 +97,7 @@ async def _written(folder: Path, servers: ServersConfig, vision: VisionConfig, t
             embed=embedder.embed,
         ),
     )
-    describe = describe_clip(ClipDescriber(), SubjectMasker(), media, executor, captioner)
+    describe = describe_clip(ClipDescriber(), SubjectMasker(), media, executor, executor, captioner)
     write = write_instruction(writer.propose, memory, writer.name)
     tally = Tally()
     for number, clip in enumerate(_clips(media)):

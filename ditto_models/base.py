@@ -32,6 +32,11 @@ class EditRequest:
     """What to change. `look` and `parameters` name a catalogue entry; a model that reads words uses `text` alone."""
 
     text: str
+    """The instruction: what to change."""
+    prompt: str = ""
+    """What the edited picture shows, for models that read a description and no instruction."""
+    target: str = ""
+    """What a local edit changes, in a few words, for example "the red car"; empty where it is the main subject."""
     edit_type: str
     scope: Scope
     look: str = ""
@@ -69,6 +74,26 @@ class SubjectMasker(Protocol):
 
     def mask(self, frames: Frames) -> Masks:
         """Soft masks of the subject, THW, steady in time; all zero where there is none."""
+        ...
+
+
+class TargetMasker(Protocol):
+    """Finds what words name in a clip, and follows it."""
+
+    name: str
+
+    def mask_target(self, frames: Frames, words: str) -> Masks:
+        """Soft masks of what the words name, THW, steady in time; all zero where it is not there."""
+        ...
+
+
+class DepthEstimator(Protocol):
+    """Estimates how near each pixel of a clip is."""
+
+    name: str
+
+    def depth(self, frames: Frames) -> Masks:
+        """Nearness THW float32, 0 (farthest of the whole clip) to 1 (nearest): one scale for all its frames."""
         ...
 
 

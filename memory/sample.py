@@ -70,6 +70,8 @@ class Instruction(Noun):
     scope: Scope
     look: str = ""
     parameters: dict[str, str | float] = Field(default_factory=dict)
+    target: str = ""
+    """What a local edit changes, in a few words; empty where it is the main subject."""
 
 
 class Score(Noun):

@@ -1,4 +1,4 @@
-"""A run of profile gpu over fakes, led over HTTP by scripted servers, and what its trace holds."""
+"""A run of profile served over fakes, led over HTTP by scripted servers, and what its trace holds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def led_run(
     prepare: Callable[[Session], None] = lambda session: None,
 ) -> tuple[Outcome, list[Sample]]:
     """One session; `values` are those of the measured critic where they are not good."""
-    profile = profile or fake_profile(*served_by(*servers), name="gpu")
+    profile = profile or fake_profile(*served_by(*servers), name="served")
     models = fake_models(profile, values=values, leads=build_leads(profile))
     clips = make_clips(tmp_path / "clips")
     limits = Limits(target=target, max_candidates=most)

@@ -54,7 +54,7 @@ async def described(media: Media, sample: Sample, chat: Any) -> tuple[Descriptio
     executor = InProcessExecutor(1)
     look = shown_clip(lambda frames, fps: video_parts(frames, fps, VisionConfig()), media, executor)
     captioner = Captioner(chat=chat, name="a-vlm", look=look)
-    tool = describe_clip(FakeDescriber({"lightness": 50.0}), FakeMasker(), media, executor, captioner)
+    tool = describe_clip(FakeDescriber({"lightness": 50.0}), FakeMasker(), media, executor, executor, captioner)
     result: ToolResult = await tool.ainvoke({"sample": sample})
     executor.close()
     found = result.changes["description"]

@@ -28,7 +28,7 @@ MOST = 1000
 
 
 def mixed(server: VllmServer, mix: str) -> Profile:
-    """Who is served: the planner, all of profile gpu, or all but the writer, whose gibberish ends most samples."""
+    """Who is served: the planner, all of profile served, or all but the writer, whose gibberish ends most samples."""
     named = served_by(server)
     if mix == "planner":
         return fake_profile(*named, "planner={kind: vllm, temperature: 1.0}", "edits_per_clip=200")
@@ -36,7 +36,7 @@ def mixed(server: VllmServer, mix: str) -> Profile:
     lenient += [f"policy.key_frame_thresholds.{axis}={LENIENT[axis]}" for axis in LENIENT if axis != "motion_preserved"]
     judge = ("judge={kind: vllm, votes: 1, key_frame_votes: 1}", *lenient)
     writer = ("writer={kind: catalogue}",) if mix == "planner and judge" else ()
-    return fake_profile(*named, *judge, *writer, "edits_per_clip=200", name="gpu")
+    return fake_profile(*named, *judge, *writer, "edits_per_clip=200", name="served")
 
 
 def at_random(sample: Sample) -> Mapping[str, float | None]:
@@ -74,7 +74,9 @@ def check(decided: list[Sample], events: list[Event], profile: Profile) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mix", "samples"), [("planner", 60), ("planner and judge", 20), ("all of profile gpu", 20)])
+@pytest.mark.parametrize(
+    ("mix", "samples"), [("planner", 60), ("planner and judge", 20), ("all of profile served", 20)]
+)
 def test_a_random_model_brings_every_sample_to_a_legal_end(
     tmp_path: Path, vllm_server: VllmServer, mix: str, samples: int
 ) -> None:
@@ -83,7 +85,7 @@ def test_a_random_model_brings_every_sample_to_a_legal_end(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("mix", ["planner", "planner and judge", "all of profile gpu"])
+@pytest.mark.parametrize("mix", ["planner", "planner and judge", "all of profile served"])
 def test_random_models_of_both_families_bring_hundreds_of_samples_to_a_legal_end(
     tmp_path: Path, vllm_servers: tuple[VllmServer, ...], mix: str
 ) -> None:

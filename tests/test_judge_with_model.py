@@ -42,7 +42,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asking(server: ScriptedServer, *more: str) -> list[str]:
     """Options that have a pair judged by the server."""
     settings = (f"servers.vlm.base_urls={server.base_url}", f"servers.vlm.model={server.model}", *more)
-    return ["--profile", "gpu", *(word for setting in settings for word in ("--set", setting))]
+    return ["--profile", "served", *(word for setting in settings for word in ("--set", setting))]
 
 
 def judged(clips: Path, edited: str, words: str, *options: str) -> dict[str, Any]:
@@ -136,9 +136,9 @@ def test_no_server_is_told_in_a_line_before_the_work(clips: Path, tmp_path: Path
         (["--profile", "nowhere"], "profile 'nowhere' not found"),
         (["--set", "policy.thresholds.beauty=1"], "no axis beauty"),
         (["--set", "judge={kind: oracle}"], "judge.kind is 'oracle'"),
-        (["--profile", "gpu", "--set", "judge.votes=0"], "votes"),
-        (["--profile", "gpu", "--set", "judge.server=other"], "other"),
-        (["--profile", "gpu", "--set", "judge={kind: none}"], "judge.kind is 'none', yet policy has thresholds"),
+        (["--profile", "served", "--set", "judge.votes=0"], "votes"),
+        (["--profile", "served", "--set", "judge.server=other"], "other"),
+        (["--profile", "served", "--set", "judge={kind: none}"], "judge.kind is 'none', yet policy has thresholds"),
         (["--set", "judge={kind: vllm}", "--set", "servers.vlm.model=m"], "no axis of a model"),
     ],
 )
@@ -151,7 +151,7 @@ def test_a_profile_that_cannot_be_used_is_one_line(clips: Path, options: list[st
 
 
 def test_the_gpu_profile_asks_for_every_axis_and_combines_them() -> None:
-    policy = load_profile("gpu").policy
+    policy = load_profile("served").policy
     assert set(MODEL_AXES) <= set(policy.thresholds)
     assert set(policy.key_frame_thresholds) >= set(MODEL_AXES) - {"motion_preserved"}
     assert policy.combine

@@ -44,12 +44,12 @@ def test_an_unknown_key_is_named(override: str) -> None:
 
 @pytest.mark.parametrize("axis", ["key_frame_followed", "source_motion", "distinct", "motion_preserved"])
 def test_a_key_frame_has_no_threshold_on_which_nobody_judges_it(axis: str) -> None:
-    assert axis in problem_of(f"policy.key_frame_thresholds.{axis}=0.5", name="gpu")
+    assert axis in problem_of(f"policy.key_frame_thresholds.{axis}=0.5", name="served")
 
 
 def test_a_key_frame_may_have_a_threshold_on_every_axis_that_it_is_judged_on() -> None:
     axes = [*KEY_FRAME_AXES, *sorted(set(MODEL_AXES) - MOTION_AXES)]
-    profile = load_profile("gpu", [f"policy.key_frame_thresholds.{axis}=0.5" for axis in axes])
+    profile = load_profile("served", [f"policy.key_frame_thresholds.{axis}=0.5" for axis in axes])
     assert set(profile.policy.key_frame_thresholds) == set(axes)
 
 
@@ -254,13 +254,13 @@ def test_settings_of_servers_that_nobody_asks_are_not_ignored(overrides: tuple[s
 
 
 def test_the_family_of_a_model_is_named_on_the_command_line() -> None:
-    profile = load_profile("gpu", ("servers.vlm.vision.family=qwen2_5_vl",))
+    profile = load_profile("served", ("servers.vlm.vision.family=qwen2_5_vl",))
     assert profile.servers["vlm"].vision.family == "qwen2_5_vl"
-    assert "servers.vlm.visoin: Extra inputs" in problem_of("servers.vlm.visoin.family=qwen2_5_vl", name="gpu")
+    assert "servers.vlm.visoin: Extra inputs" in problem_of("servers.vlm.visoin.family=qwen2_5_vl", name="served")
 
 
 def test_a_password_in_an_address_is_not_repeated() -> None:
-    problem = problem_of("servers.vlm.base_urls=http://me:secret@host/v1", name="gpu")
+    problem = problem_of("servers.vlm.base_urls=http://me:secret@host/v1", name="served")
     assert "servers.vlm.base_urls: an address holds a password; give it as api_key" in problem
     assert "secret" not in problem
 

@@ -50,7 +50,7 @@ def test_a_fault_now_and_then_costs_no_sample_and_is_in_the_trace(tmp_path: Path
         return fault if broken else expert()(asked)
 
     with ScriptedServer(breaks) as server:
-        profile = fake_profile(*served_by(server), QUICK, name="gpu")
+        profile = fake_profile(*served_by(server), QUICK, name="served")
         outcome, decided = led_run(tmp_path, server, target=1, profile=profile)
     assert (outcome, [sample.decision for sample in decided]) == ("target met", ["accepted"])
     faults = [fault for call in calls_of(tmp_path / "run", decided) for fault in call.faults]
@@ -143,7 +143,7 @@ def test_a_server_that_lists_its_models_but_answers_nothing_burns_no_sample(tmp_
         return fault if count >= 12 and time.monotonic() < mended_at else expert()(asked)
 
     with ScriptedServer(answer) as server:
-        profile = fake_profile(*served_by(server), "servers.vlm.timeout_seconds=1", name="gpu")
+        profile = fake_profile(*served_by(server), "servers.vlm.timeout_seconds=1", name="served")
         outcome, decided = led_run(tmp_path, server, target=2, profile=profile)
     assert outcome == "target met"
     assert [sample.decision for sample in decided] == ["accepted"] * 2

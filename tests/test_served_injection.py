@@ -58,7 +58,7 @@ def run(
     values: Mapping[str, float | None] | None = None,
 ) -> tuple[Sample, list[Event]]:
     overrides = ("describer={kind: measured}",) if caption else ()
-    profile = fake_profile(*served_by(server), *LARGE, *overrides, name="gpu")
+    profile = fake_profile(*served_by(server), *LARGE, *overrides, name="served")
     models = fake_models(profile, values=lambda sample: values or {}, leads=build_leads(profile))
     models = replace(models, describer=Captioned(caption)) if caption else models
     limits = Limits(target=1, max_candidates=1)

@@ -48,7 +48,7 @@ def test_the_trace_holds_every_request_as_it_was_sent(tmp_path: Path) -> None:
 
 def test_requests_are_not_kept_where_the_profile_says_so(tmp_path: Path) -> None:
     with ScriptedServer(expert()) as server:
-        profile = fake_profile(*served_by(server), "retention.requests=dropped", name="gpu")
+        profile = fake_profile(*served_by(server), "retention.requests=dropped", name="served")
         _, decided = led_run(tmp_path, server, target=1, profile=profile)
     calls = calls_of(tmp_path / "run", decided)
     assert {call.request for call in calls} == {""}
@@ -112,6 +112,6 @@ def test_planner_writer_and_judge_may_each_have_servers_of_their_own(tmp_path: P
     others = ScriptedServer(only(lambda asked: not asked.tools), model="large")
     with planner, others:
         small = (f"servers.fast.base_urls={planner.base_url}", "servers.fast.model=small", "planner.server=fast")
-        profile = fake_profile(*served_by(others), *small, name="gpu")
+        profile = fake_profile(*served_by(others), *small, name="served")
         outcome, _ = led_run(tmp_path, planner, target=1, profile=profile)
     assert outcome == "target met"

@@ -9,13 +9,13 @@ from typing import Annotated
 
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 
-from ditto_models.base import ClipDescriber, SubjectMasker
+from ditto_models.base import ClipDescriber, Frames, Masks, SubjectMasker
 from ditto_models.executors.base import Executor
 from memory.sample import Description, Sample
 from tools.ask import Unreadable
 from tools.captioner import Captioner
 from tools.media import Media
-from tools.result import ToolResult
+from tools.result import ToolResult, cost, noted
 
 
 def describe_clip(
@@ -23,14 +23,16 @@ def describe_clip(
     masker: SubjectMasker,
     media: Media,
     executor: Executor,
+    runner: Executor,
     captioner: Captioner | None = None,
 ) -> BaseTool:
-    """The tool over a describer and a masker; with a captioner, its caption stands in place of the measured one."""
+    """The tool over a describer and a masker, which runs on `runner`.
+
+    With a captioner, its caption stands in place of the measured one.
+    """
     names = [describer.name, masker.name, *([captioner.name] if captioner else [])]
 
-    def describe(reference: str) -> Description:
-        frames = media.frames(reference)
-        masks = masker.mask(frames)
+    def describe(frames: Frames, masks: Masks) -> Description:
         seen = describer.describe(frames, masks)
         return Description(caption=seen.caption, facts=dict(seen.facts), masks=media.put_masks(masks))
 
@@ -47,13 +49,15 @@ def describe_clip(
     async def describe_clip(sample: Annotated[Sample, InjectedToolArg]) -> ToolResult:
         """Look at the clip: a caption, measured facts, and a mask of the main subject."""
         assert sample.clip is not None
-        seen = await executor.run(describe, sample.clip.video)
+        frames = (await executor.run(media.frames, sample.clip.video)).value
+        masks = await runner.run(masker.mask, frames)
+        seen = await executor.run(describe, frames, masks.value)
         caption, note = await captioned(sample, seen.value.caption)
         return ToolResult(
             changes={"description": seen.value.model_copy(update={"caption": caption})},
-            note=note,
+            note=noted(note, masks),
             model=", ".join(names),
-            model_seconds=seen.seconds,
+            **cost(masks, seen),
         )
 
     return describe_clip

@@ -7,30 +7,29 @@ from typing import Annotated, Literal
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 from pydantic import Field
 
-from ditto_models.base import Route, VideoGenerator
+from ditto_models.base import EditRequest, Frame, Frames, Masks, VideoGenerator
 from ditto_models.executors.base import Executor
 from memory.sample import Edit, Sample
 from tools.media import Media
 from tools.requests import edit_request, parts
-from tools.result import ToolResult
+from tools.result import ToolResult, cost, noted
 
 
-def generate_video(generator: VideoGenerator, media: Media, executor: Executor) -> BaseTool:
-    """The tool over a generator."""
+def generate_video(generator: VideoGenerator, media: Media, executor: Executor, runner: Executor) -> BaseTool:
+    """The tool over a generator, which runs on `runner`; pixels are read and stored on `executor`."""
 
-    def generate(sample: Sample, route: Route, strength: float) -> Edit:
+    def gather(sample: Sample, strength: float) -> tuple[Frames, Masks, int, Frame, EditRequest]:
         clip, description, instruction = parts(sample)
         if sample.key_frame is None:
             raise ValueError(f"sample {sample.id!r} has no edited key frame to generate from")
-        edited = generator.generate(
+        seed = sample.seed + sample.attempts.get("generate_video", 0)
+        return (
             media.frames(clip.video),
             media.masks(description.masks),
             sample.key_frame.index,
             media.image(sample.key_frame.chosen),
-            edit_request(instruction, strength, sample.seed + sample.attempts.get("generate_video", 0)),
-            route,
+            edit_request(description, instruction, strength, seed),
         )
-        return Edit(video=media.put_frames(edited, clip.fps), route=route, strength=strength)
 
     @tool(parse_docstring=True)
     async def generate_video(
@@ -44,8 +43,15 @@ def generate_video(generator: VideoGenerator, media: Media, executor: Executor) 
             route: structure redraws the whole picture; mask changes one region and keeps the rest as it is
             strength: how closely to follow the key frame's detail, from 0.3 to 1
         """
-        made = await executor.run(generate, sample, route, strength)
-        note = f"route {route}, strength {strength:.2f}"
-        return ToolResult(changes={"edit": made.value}, note=note, model=generator.name, model_seconds=made.seconds)
+        given = await executor.run(gather, sample, strength)
+        made = await runner.run(generator.generate, *given.value, route)
+        clip, _, _ = parts(sample)
+        video = await executor.run(media.put_frames, made.value, clip.fps)
+        return ToolResult(
+            changes={"edit": Edit(video=video.value, route=route, strength=strength)},
+            note=noted(f"route {route}, strength {strength:.2f}", made),
+            model=generator.name,
+            **cost(made),
+        )
 
     return generate_video

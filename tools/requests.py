@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ditto_models.base import EditRequest
 from memory.sample import Clip, Description, Instruction, Sample
+from prompts.library import render
 
 
 def parts(sample: Sample) -> tuple[Clip, Description, Instruction]:
@@ -17,10 +18,12 @@ def parts(sample: Sample) -> tuple[Clip, Description, Instruction]:
     return sample.clip, sample.description, sample.instruction
 
 
-def edit_request(instruction: Instruction, strength: float, seed: int) -> EditRequest:
+def edit_request(description: Description, instruction: Instruction, strength: float, seed: int) -> EditRequest:
     """An instruction as the models read it."""
     return EditRequest(
         text=instruction.text,
+        prompt=render("edited_video", caption=description.caption, instruction=instruction.text).text,
+        target=instruction.target,
         edit_type=instruction.edit_type,
         scope=instruction.scope,
         look=instruction.look,

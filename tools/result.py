@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, TypedDict
 
 from pydantic import JsonValue
 
+from ditto_models.executors.base import Timed
 from memory.sample import Noun
+
+
+class Cost(TypedDict):
+    """What a call of models took."""
+
+    model_seconds: float
+    gpu_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,16 @@ class ToolResult:
     def as_json(self) -> dict[str, JsonValue]:
         """The changes as the ledger keeps them."""
         return {key: _json(value) for key, value in self.changes.items()}
+
+
+def cost(*made: Timed[Any]) -> Cost:
+    """What calls of models took together."""
+    return Cost(model_seconds=sum(each.seconds for each in made), gpu_seconds=sum(each.gpu_seconds for each in made))
+
+
+def noted(text: str, *made: Timed[Any]) -> str:
+    """The line for the trace, with what the models had to say of how it went."""
+    return "; ".join([text, *(note for each in made for note in each.notes)])
 
 
 class ToolError(RuntimeError):

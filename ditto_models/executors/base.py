@@ -16,6 +16,10 @@ class Timed(Generic[T]):
 
     value: T
     seconds: float
+    gpu_seconds: float = 0.0
+    """Of them, while a GPU was held."""
+    notes: tuple[str, ...] = ()
+    """What the model had to say of how it went."""
 
 
 class WorkerLost(RuntimeError):

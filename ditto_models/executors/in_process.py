@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from ditto_models.executors.base import Timed
+from ditto_models.executors.of_call import call_scope
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,8 +26,9 @@ class InProcessExecutor:
 
         def timed() -> Timed[T]:
             started = time.perf_counter()
-            value = function(*args, **kwargs)
-            return Timed(value=value, seconds=time.perf_counter() - started)
+            with call_scope() as notes:
+                value = function(*args, **kwargs)
+            return Timed(value=value, seconds=time.perf_counter() - started, notes=tuple(notes))
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
 
