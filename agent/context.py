@@ -194,7 +194,28 @@ def _editor(component: Component) -> base.KeyFrameEditor:
         no_settings("editor", component)
         return KeyFrameEditor()
 
-    return choose("editor", component, {"looks": looks})
+    def qwen_image_edit() -> base.KeyFrameEditor:
+        from ditto_models.gpu.qwen_image_edit import QwenImageEditConfig, QwenImageEditor
+
+        return QwenImageEditor(config_of("editor", component, QwenImageEditConfig))
+
+    def qwen_image21() -> base.KeyFrameEditor:
+        from ditto_models.gpu.qwen_image21 import QwenImage21Config, QwenImage21Editor
+
+        return QwenImage21Editor(config_of("editor", component, QwenImage21Config))
+
+    def flux2_klein() -> base.KeyFrameEditor:
+        from ditto_models.gpu.flux2_klein import Flux2KleinConfig, Flux2KleinEditor
+
+        return Flux2KleinEditor(config_of("editor", component, Flux2KleinConfig))
+
+    kinds = {
+        "looks": looks,
+        "qwen_image_edit": qwen_image_edit,
+        "qwen_image21": qwen_image21,
+        "flux2_klein": flux2_klein,
+    }
+    return choose("editor", component, kinds)
 
 
 def _generator(component: Component, meter: FlowMeter) -> base.VideoGenerator:

@@ -1,0 +1,47 @@
+"""Loads a diffusers pipeline from a folder of weights, and checks first that it is the one meant."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ditto_models.gpu.checkpoint import PIPELINE
+from ditto_models.gpu.placement import PlacementConfig, dtype_of, placed
+from ditto_models.gpu.weights import WeightsConfig, WeightsError, located
+from ditto_models.torchvision_cpu import declare_operators
+
+
+def load_pipeline(
+    kind: str, weights: WeightsConfig, placement: PlacementConfig, same_layout: tuple[str, ...] = (), **components: Any
+) -> Any:
+    """The diffusers pipeline of class `kind`, in its place.
+
+    Args:
+        kind: name of the class in diffusers
+        weights: where they are
+        placement: where and how it runs
+        same_layout: other pipelines whose weights it can be loaded from
+        components: those that are not to be loaded (None), or that were made already
+
+    Raises:
+        WeightsError: the weights are not there, or are another model's.
+    """
+    folder = located(weights)
+    found = _class_name(folder)
+    if found not in (kind, *same_layout):
+        raise WeightsError(f"{weights.repo!r} holds a {found or 'model'}; expected the weights of a {kind}")
+    declare_operators()
+    import diffusers
+
+    diffusers.utils.logging.disable_progress_bar()
+    pipeline = getattr(diffusers, kind).from_pretrained(
+        folder, dtype=dtype_of(placement), use_safetensors=True, local_files_only=True, **components
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return placed(pipeline, placement)
+
+
+def _class_name(folder: Path) -> str:
+    index = folder / PIPELINE
+    return str(json.loads(index.read_text()).get("_class_name", "")) if index.is_file() else ""
