@@ -1,26 +1,26 @@
 """The dataset on disk: accepted pairs in shards of 1,000 that `datasets.load_dataset("videofolder")` reads as they are.
 
 A projection of the ledger. A pair's place follows from its ordinal among the accepted, so a shard can be rewritten
-alone. Files are hard links to artifacts where the file system allows, copies elsewhere. `reconcile` mends what a kill
-left: a torn last line, a pair not yet written, a file that nobody names.
+alone; a few change places so that all shards load beside each other (shard_layout.py). Files are hard links to
+artifacts where the file system allows, copies elsewhere. `reconcile` mends what a kill left: a torn last line, a pair
+not yet written, a file that nobody names.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from memory.artifacts import ArtifactStore, sync_folder
-from memory.sample import Sample
+from memory.artifacts import ArtifactStore
+from memory.dataset_files import append, csv_line, link, replace
+from memory.sample import Sample, Verdict
+from memory.shard_layout import Place, Shard, even_out, evened_out
 
 PAIRS_PER_SHARD = 1000
 _CSV_COLUMNS = ("video", "vace_video", "prompt", "vace_reference_image")
@@ -72,7 +72,7 @@ class Pair:
 
     @property
     def shard(self) -> str:
-        """The folder it lies in."""
+        """The folder it lies in, unless it changed places."""
         return f"shard-{(self.ordinal - 1) // PAIRS_PER_SHARD:05d}"
 
 
@@ -92,7 +92,6 @@ def record_of(sample: Sample, axes: Iterable[str]) -> Record:
     verdict, made, description = sample.verdict, sample.provenance, sample.description
     if not (clip and instruction and key_frame and verdict and made and description):
         raise ValueError(f"sample {sample.id!r} lacks parts that an accepted one has; its ledger events are not whole")
-    scores = {axis: verdict.scores[axis].value if axis in verdict.scores else None for axis in axes}
     return Record(
         id=sample.id,
         source_file_name=f"source/{sample.id}.mp4",
@@ -105,7 +104,7 @@ def record_of(sample: Sample, axes: Iterable[str]) -> Record:
         edit_type=instruction.edit_type,
         scope=instruction.scope,
         split=split_of(clip.sha256),
-        scores=scores,
+        scores=scores_of(verdict, axes),
         attempts=sum(sample.attempts.values()),
         model_seconds=round(sample.model_seconds, 3),
         gpu_seconds=round(sample.gpu_seconds, 3),
@@ -122,6 +121,11 @@ def record_of(sample: Sample, axes: Iterable[str]) -> Record:
     )
 
 
+def scores_of(verdict: Verdict, axes: Iterable[str]) -> dict[str, float | None]:
+    """A value or null for each of the axes."""
+    return {axis: verdict.scores[axis].value if axis in verdict.scores else None for axis in axes}
+
+
 class DatasetWriter:
     """Writes RUN/dataset. `axes` are the critic's axes, the keys of `scores` on every line."""
 
@@ -129,46 +133,90 @@ class DatasetWriter:
         self.root = root
         self._artifacts = artifacts
         self._axes = tuple(axes)
+        self._judged: dict[str, frozenset[str]] = {}
+        """Of each shard, the axes on which some pair has a number."""
 
     def add(self, pair: Pair) -> None:
         """Append one accepted pair: files first, then its line. A pair that is there already is left as it is."""
-        self._place_files(pair)
-        metadata = self.root / pair.shard / "metadata.jsonl"
-        if metadata.exists() and f'{{"id":"{pair.sample.id}",'.encode() in metadata.read_bytes():
+        if any(_has(path, pair.sample.id) for path in (self.root / pair.shard).glob("metadata.jsonl")):
             return
-        _append(metadata, record_of(pair.sample, self._axes).model_dump_json() + "\n")
+        self._place_files(pair, pair.shard)
+        record = record_of(pair.sample, self._axes)
+        append(self.root / pair.shard / "metadata.jsonl", record.model_dump_json() + "\n")
         rows = self.root / "diffsynth.csv"
-        _append(rows, ("" if rows.exists() else _csv_line(_CSV_COLUMNS)) + _csv_line(self._csv_row(pair)))
+        append(rows, ("" if rows.exists() else csv_line(_CSV_COLUMNS)) + csv_line(_csv_row(record, pair.shard)))
+        self._judged[pair.shard] = self._judged.get(pair.shard, frozenset()) | _place(pair.sample, self._axes).judged
+        self._even_out(pair.shard)
 
     def reconcile(self, pairs: Iterable[Pair], card: str) -> int:
         """Make the folder hold just these pairs, by ordinal; returns how many shards were rewritten."""
         self.root.mkdir(parents=True, exist_ok=True)
-        rewritten, known = 0, set()
-        every: list[Pair] = sorted(pairs, key=lambda pair: pair.ordinal)
-        for shard, members in groupby(every, key=lambda pair: pair.shard):
-            known.add(shard)
-            rewritten += self._reconcile_shard(shard, list(members))
+        every = {pair.sample.id: pair for pair in sorted(pairs, key=lambda pair: pair.ordinal)}
+        shards = self._shards(every.values())
+        placed = {name: [every[place.id] for place in shard.places] for name, shard in shards.items()}
+        rewritten = sum(self._reconcile_shard(shard, members) for shard, members in placed.items())
         for folder in self.root.glob("shard-*"):
-            if folder.name not in known:
+            if folder.name not in placed:
                 shutil.rmtree(folder)
-        rows = [self._csv_row(pair) for pair in every]
-        _replace(self.root / "diffsynth.csv", "".join(map(_csv_line, [_CSV_COLUMNS, *rows])))
+        self._write_rows(
+            _csv_row(record_of(pair.sample, self._axes), shard) for shard, members in placed.items() for pair in members
+        )
         self.write_card(card)
+        self._judged = {name: shard.judged for name, shard in shards.items()}
         return rewritten
 
     def write_card(self, card: str) -> None:
         """Replace the dataset's README.md."""
-        _replace(self.root / "README.md", card)
+        replace(self.root / "README.md", card)
+
+    def _shards(self, pairs: Iterable[Pair]) -> dict[str, Shard]:
+        places: dict[str, list[Place]] = {}
+        for pair in pairs:
+            places.setdefault(pair.shard, []).append(_place(pair.sample, self._axes))
+        shards = {name: Shard(members) for name, members in places.items()}
+        evened_out(list(shards.values()))
+        return shards
+
+    def _even_out(self, shard: str) -> None:
+        """Let pairs change places between this shard and the nearest that has numbers on other axes."""
+        others = [other for other in sorted(self._judged, reverse=True) if self._judged[other] != self._judged[shard]]
+        if others:
+            self._exchange(shard, others[0])
+
+    def _exchange(self, one: str, other: str) -> None:
+        lines = {name: _lines_by_id(self.root / name / "metadata.jsonl") for name in (one, other)}
+        shards = {name: Shard(map(_place_of_line, found.values())) for name, found in lines.items()}
+        if not even_out(shards[one], shards[other]) + even_out(shards[other], shards[one]):
+            return
+        every = lines[one] | lines[other]
+        for name, source in ((one, other), (other, one)):
+            self._move_files(source, name, {place.id for place in shards[name].places} - lines[name].keys())
+        for name, shard in shards.items():
+            replace(self.root / name / "metadata.jsonl", "".join(every[place.id] for place in shard.places))
+            self._judged[name] = shard.judged
+        for name, shard in shards.items():
+            self._drop_orphans(name, {place.id for place in shard.places})
+        self._write_rows(_csv_row(Record.model_validate(line), shard) for shard, line in _read(self.root))
+
+    def _move_files(self, source: str, target: str, ids: Iterable[str]) -> None:
+        """Link a pair's files into another shard; where they were they become orphans."""
+        for sample_id in ids:
+            for folder in _FOLDERS:
+                [file] = (self.root / source / folder).glob(f"{sample_id}.*")
+                link(file, self.root / target / folder / file.name)
+
+    def _write_rows(self, rows: Iterable[tuple[str, ...]]) -> None:
+        replace(self.root / "diffsynth.csv", "".join(map(csv_line, [_CSV_COLUMNS, *rows])))
 
     def _reconcile_shard(self, shard: str, pairs: list[Pair]) -> bool:
         for pair in pairs:
-            self._place_files(pair)
+            self._place_files(pair, shard)
         self._drop_orphans(shard, {pair.sample.id for pair in pairs})
         lines = [record_of(pair.sample, self._axes).model_dump_json() + "\n" for pair in pairs]
         path = self.root / shard / "metadata.jsonl"
         if path.exists() and path.read_bytes() == "".join(lines).encode():
             return False
-        _replace(path, "".join(lines))
+        replace(path, "".join(lines))
         return True
 
     def _drop_orphans(self, shard: str, ids: set[str]) -> None:
@@ -177,75 +225,51 @@ class DatasetWriter:
                 if path.stem not in ids:
                     path.unlink()
 
-    def _place_files(self, pair: Pair) -> None:
-        sample, shard = pair.sample, self.root / pair.shard
+    def _place_files(self, pair: Pair, name: str) -> None:
+        sample, shard = pair.sample, self.root / name
         if not (sample.clip and sample.edit and sample.key_frame):
             raise ValueError(f"sample {sample.id!r} is accepted without a clip, a key frame or an edited video")
         references = (sample.clip.video, sample.edit.video, sample.key_frame.source, sample.key_frame.chosen)
         for folder, reference in zip(_FOLDERS, references, strict=True):
             source = self._artifacts.path(reference)
             (shard / folder).mkdir(parents=True, exist_ok=True)
-            _link(source, shard / folder / f"{sample.id}{source.suffix}")
-
-    def _csv_row(self, pair: Pair) -> tuple[str, ...]:
-        record, shard = record_of(pair.sample, self._axes), pair.shard
-        return (
-            f"{shard}/{record.edited_file_name}",
-            f"{shard}/{record.source_file_name}",
-            record.instruction,
-            f"{shard}/{record.key_frame_edited_path}",
-        )
+            link(source, shard / folder / f"{sample.id}{source.suffix}")
 
 
 def read_metadata(root: Path) -> Iterable[dict[str, JsonValue]]:
     """Every line of every shard, in order."""
+    return (line for _, line in _read(root))
+
+
+def _read(root: Path) -> Iterable[tuple[str, dict[str, JsonValue]]]:
     for path in sorted(root.glob("shard-*/metadata.jsonl")):
         with path.open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
+            yield from ((path.parent.name, json.loads(line)) for line in lines)
 
 
-def _link(source: Path, target: Path) -> None:
-    if target.exists():
-        if target.samefile(source) or target.stat().st_size == source.stat().st_size:
-            return
-        target.unlink()
-    temporary = target.with_name(f".{target.name}")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, temporary)
-    temporary.rename(target)
+def _place(sample: Sample, axes: Iterable[str]) -> Place:
+    scores = scores_of(sample.verdict, axes) if sample.verdict else {}
+    return Place(id=sample.id, judged=frozenset(axis for axis, value in scores.items() if value is not None))
 
 
-def _append(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _place_of_line(line: str) -> Place:
+    record = Record.model_validate_json(line)
+    return Place(id=record.id, judged=frozenset(axis for axis, value in record.scores.items() if value is not None))
 
 
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    sync_folder(path.parent)
+def _lines_by_id(path: Path) -> dict[str, str]:
+    with path.open(encoding="utf-8") as lines:
+        return {json.loads(line)["id"]: line for line in lines}
 
 
-class _Line:
-    """The one-line file that csv wants to write to."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> None:
-        self.text += text
+def _has(metadata: Path, sample_id: str) -> bool:
+    return f'{{"id":"{sample_id}",'.encode() in metadata.read_bytes()
 
 
-def _csv_line(values: Iterable[str]) -> str:
-    line = _Line()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.text
+def _csv_row(record: Record, shard: str) -> tuple[str, ...]:
+    return (
+        f"{shard}/{record.edited_file_name}",
+        f"{shard}/{record.source_file_name}",
+        record.instruction,
+        f"{shard}/{record.key_frame_edited_path}",
+    )

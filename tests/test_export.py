@@ -62,8 +62,8 @@ def dataset_of(samples: list[Sample], run: Path, store: ArtifactStore) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, store: ArtifactStore) -> Path:
-    """Five pairs of train, the fourth with a null score, and one of test; none of validation."""
-    samples = [sample(number, TRAIN, store, None if number == 4 else 0.5) for number in range(1, 6)]
+    """Five pairs of train, the third and fourth with a null score, and one of test; none of validation."""
+    samples = [sample(number, TRAIN, store, None if number in (3, 4) else 0.5) for number in range(1, 6)]
     return dataset_of([*samples, sample(6, TEST, store)], tmp_path / "run", store)
 
 
