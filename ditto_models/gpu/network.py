@@ -6,15 +6,17 @@ travel. This file imports no torch, so that a profile can be built without it.
 
 from __future__ import annotations
 
-import gc
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
+from weakref import WeakSet
 
 from pydantic import BaseModel
 
 from ditto_models.executors.of_call import note, stop_if_cancelled
+from ditto_models.gpu.memory import Descent, descending, empty_cache, is_out_of_memory
+from ditto_models.torchvision_cpu import declare_operators
 
 C = TypeVar("C", bound=BaseModel)
 L = TypeVar("L")
@@ -38,6 +40,10 @@ class Network(ABC, Generic[C, L]):
         self.config = config
         self._loaded: L | None = None
         self._lock = threading.RLock()
+        self._calls = 0
+        self._descent = Descent()
+        with _registry:
+            _networks.add(self)  # type: ignore[arg-type]
 
     @abstractmethod
     def load(self) -> L:
@@ -49,34 +55,48 @@ class Network(ABC, Generic[C, L]):
         return ""
 
     def with_loaded(self, call: Callable[[L], T]) -> T:
-        """What `call` returns for the loaded network.
+        """What `call` returns for the loaded network; what it was eased to stays so for later calls.
 
         Raises:
-            OutOfMemory: nothing is left to ease.
+            OutOfMemory: nothing is left to ease. The network is unloaded; the next call loads it again.
             CallCancelled: nobody waits for it any more.
         """
-        stop_if_cancelled()
         with self._lock:
-            while True:
-                try:
-                    if self._loaded is None:
-                        self._loaded = self.load()
-                    return call(self._loaded)
-                except Exception as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    short = str(error).splitlines()[0]
-                # Outside of the handler: the traceback would hold on to the tensors of the failed call.
-                eased = self._ease()
-                if not eased:
-                    raise OutOfMemory(f"{self.name} ran out of GPU memory with nothing left to ease: {short}")
-                note(f"{self.name}: out of memory, {eased}")
+            self._calls += 1
+            try:
+                return self._eased_until_it_fits(call)
+            finally:
+                self._calls -= 1
+
+    def _eased_until_it_fits(self, call: Callable[[L], T]) -> T:
+        while True:
+            stop_if_cancelled()
+            try:
+                return call(self._ready())
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                said = (str(error).splitlines() or [type(error).__name__])[0]
+            # Outside of the handler: the traceback would hold on to the tensors of the failed call.
+            eased = self._ease()
+            if not eased:
+                self._loaded = None
+                empty_cache()
+                raise OutOfMemory(f"{self.name} ran out of memory with nothing left to ease: {said}")
+            note(f"{self.name}: out of memory, {eased}")
+
+    def _ready(self) -> L:
+        if self._loaded is None:
+            declare_operators()
+            with descending(self._descent):
+                self._loaded = self.load()
+        return self._loaded
 
     def unload(self) -> None:
         """Free the weights; the next call loads them again."""
         with self._lock:
             self._loaded = None
-        _empty_cache()
+        empty_cache()
 
     @property
     def is_loaded(self) -> bool:
@@ -84,44 +104,55 @@ class Network(ABC, Generic[C, L]):
         return self._loaded is not None
 
     def _ease(self) -> str:
-        """The next step: room from other networks first, since it costs the least."""
-        freed = [other for other in _warm.values() if other is not self and other.is_loaded]
-        for other in freed:
-            other.unload()
-        _empty_cache()
+        """The next step: room from idle networks first, since it costs the least."""
+        freed = [other.name for other in all_networks() if other is not self and other._unload_if_idle()]
+        empty_cache()
         if freed:
-            return f"unloaded {', '.join(other.name for other in freed)}"
-        return self.ease(self._loaded) if self._loaded is not None else ""
+            return f"unloaded {', '.join(freed)}"
+        if self._loaded is None:
+            return self._descent.step()
+        eased = self.ease(self._loaded)
+        if eased:
+            self._descent.steps += 1
+        return eased
+
+    def _unload_if_idle(self) -> bool:
+        """Never waits: two networks that want each other's memory at once would wait for ever."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._calls or self._loaded is None:
+                return False
+            self._loaded = None
+            return True
+        finally:
+            self._lock.release()
 
     def __reduce__(self) -> tuple[object, ...]:
         return warmed, (type(self), self.config)
 
 
+_registry = threading.Lock()
+_networks: WeakSet[Network[BaseModel, object]] = WeakSet()
 _warm: dict[tuple[type, str], Network[BaseModel, object]] = {}
+
+
+def all_networks() -> list[Network[BaseModel, object]]:
+    """Every network of this process, loaded or not."""
+    with _registry:
+        return list(_networks)
 
 
 def warmed(kind: type[Network[C, L]], config: C) -> Network[C, L]:
     """This process's network of a class and Config."""
     key = kind, config.model_dump_json()
-    if key not in _warm:
-        _warm[key] = kind(config)  # type: ignore[assignment]
-    return _warm[key]  # type: ignore[return-value]
+    found = _warm.get(key)
+    if found is None:
+        found = _warm.setdefault(key, kind(config))  # type: ignore[arg-type]
+    return found  # type: ignore[return-value]
 
 
 def unload_all() -> None:
-    """Free every network of this process."""
-    for network in _warm.values():
+    """Free every network of this process, each once its call is over."""
+    for network in all_networks():
         network.unload()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device's memory is used up, in any of the ways that torch has for it."""
-    return type(error).__name__ in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in str(error).lower()
-
-
-def _empty_cache() -> None:
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
