@@ -171,7 +171,12 @@ def _masker(component: Component) -> base.SubjectMasker:
 
         return SubjectMasker(config_of("masker", component, SubjectMaskerConfig))
 
-    return choose("masker", component, {"selfie": selfie})
+    def sam3() -> base.SubjectMasker:
+        from ditto_models.gpu.sam3_masker import Sam3Masker, Sam3MaskerConfig
+
+        return Sam3Masker(config_of("masker", component, Sam3MaskerConfig))
+
+    return choose("masker", component, {"selfie": selfie, "sam3": sam3})
 
 
 def _describer(component: Component) -> base.ClipDescriber:
