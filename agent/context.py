@@ -239,7 +239,13 @@ def _generator(component: Component, meter: FlowMeter) -> base.VideoGenerator:
 
         return TableGenerator(config_of("generator", component, TableGeneratorConfig), meter)
 
-    return choose("generator", component, {"lut_flow": lut_flow, "flow": flow, "table": table})
+    def wan_vace() -> base.VideoGenerator:
+        from ditto_models.gpu.wan_vace import WanVace, WanVaceConfig
+
+        return WanVace(config_of("generator", component, WanVaceConfig))
+
+    kinds = {"lut_flow": lut_flow, "flow": flow, "table": table, "wan_vace": wan_vace}
+    return choose("generator", component, kinds)
 
 
 def _enhancer(component: Component, meter: FlowMeter) -> base.VideoEnhancer:
@@ -248,7 +254,12 @@ def _enhancer(component: Component, meter: FlowMeter) -> base.VideoEnhancer:
 
         return TemporalEnhancer(config_of("enhancer", component, EnhancerConfig), meter)
 
-    return choose("enhancer", component, {"temporal": temporal})
+    def wan22_low_noise() -> base.VideoEnhancer:
+        from ditto_models.gpu.wan22_enhancer import Wan22Enhancer, Wan22EnhancerConfig
+
+        return Wan22Enhancer(config_of("enhancer", component, Wan22EnhancerConfig))
+
+    return choose("enhancer", component, {"temporal": temporal, "wan22_low_noise": wan22_low_noise})
 
 
 def _critic(component: Component, safety: base.SafetyClassifier, meter: FlowMeter) -> Callable[[Media, Ledger], Critic]:

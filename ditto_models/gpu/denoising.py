@@ -1,0 +1,55 @@
+"""Runs a video pipeline of diffusers as the networks of this folder do: ended when nobody waits, pixels out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ditto_models.base import Frame, Frames
+from ditto_models.executors.of_call import stop_if_cancelled
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+
+def denoised(pipeline: Any, **arguments: Any) -> Frames:
+    """The video that a pipeline makes of these arguments, THWC uint8 RGB.
+
+    Raises:
+        CallCancelled: nobody waits for it any more; seen after each step.
+        ArithmeticError: the network's numbers overflowed.
+    """
+    try:
+        made = pipeline(output_type="pt", callback_on_step_end=_after_step, **arguments)
+    except BaseException:
+        # A call that ends midway leaves what it offloads on the device.
+        pipeline.maybe_free_model_hooks()
+        raise
+    return _levels(made.frames[0])
+
+
+def pictures(frames: Frames | Sequence[Frame]) -> list[Image]:
+    """Frames, HWC or HW uint8, as the pipelines take them."""
+    from PIL import Image
+
+    return [Image.fromarray(frame) for frame in frames]
+
+
+def _after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    stop_if_cancelled()
+    return {}
+
+
+def _levels(video_TCHW: torch.Tensor) -> Frames:
+    """Values 0..1 in whole levels, THWC; turned on the device, where it is quick and a quarter of it travels."""
+    import torch
+
+    if not torch.isfinite(video_TCHW).all():
+        raise ArithmeticError(
+            "the network made pixels that are not numbers; expected 0..1: try placement.dtype bfloat16"
+        )
+    levels_THWC = video_TCHW.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1)
+    return np.ascontiguousarray(levels_THWC.cpu().numpy())

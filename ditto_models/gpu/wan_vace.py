@@ -1,0 +1,206 @@
+"""Makes the edited video with Wan-VACE (1.3B, 14B, or Wan2.2-VACE-Fun with two experts) through diffusers.
+
+Two routes. "structure" lays the new video out as the source's depth is, for edits of the whole picture (Ditto, Bai et
+al. 2025, arXiv 2510.15742). "mask" makes only the masked region anew, for edits that change what is there, which the
+source's depth would fight; outside the mask the source stays exactly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, UnsupportedEdit
+from ditto_models.embedded.carrier import check
+from ditto_models.executors.of_call import note
+from ditto_models.gpu.denoising import denoised, pictures
+from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
+from ditto_models.gpu.geometry import LargestVideo, check_video
+from ditto_models.gpu.libraries import prepare_libraries
+from ditto_models.gpu.network import Network, warmed
+from ditto_models.gpu.placement import PlacementConfig, dtype_of, ease, placed
+from ditto_models.gpu.recent import Recent
+from ditto_models.gpu.sigmas import FewSteps, FullSteps, exact_scheduler, few_step_sigmas, idle_expert
+from ditto_models.gpu.vace_controls import (
+    Controls,
+    KeyFrameEnters,
+    composed,
+    mask_controls,
+    region_of,
+    structure_controls,
+)
+from ditto_models.gpu.wan_text import MOST_TOKENS, WanPrompts
+from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
+
+CLIPS_WITH_DEPTH = 4
+"""Clips whose depth is kept, 93 MB each at 1280x720x101: a retry, or another edit of the clip, finds it."""
+
+
+class WanVaceConfig(BaseModel):
+    """Which weights, and how they are run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: WeightsConfig = WeightsConfig(repo="Wan-AI/Wan2.1-VACE-14B-diffusers")
+    """In diffusers' layout: text_encoder, tokenizer, vae, scheduler, transformer, and transformer_2 where there are
+    two experts."""
+    placement: PlacementConfig = PlacementConfig()
+    """Where and how it runs."""
+    depth: DepthAnythingConfig = DepthAnythingConfig()
+    """What measures the source's depth for the route "structure"."""
+    sampling: Annotated[FewSteps | FullSteps, Field(discriminator="kind")] = FewSteps()
+    """Few steps, for distilled weights, or the model's own many."""
+    guidance_scale: float = Field(default=1.0, ge=1)
+    """How much to stress the prompt; above 1 each step costs twice. Distilled weights want 1, others about 5."""
+    negative_prompt: str = ""
+    """What to keep away from; read only where guidance_scale is above 1."""
+    boundary_ratio: float | None = Field(default=None, gt=0, lt=1)
+    """Noise level at which the second of two experts takes over; None takes what the weights say."""
+    key_frame_enters: KeyFrameEnters = "reference"
+    """How the route "mask" is shown the edited key frame: beside the video, in its place in the video, or both."""
+    feather_pixels: int = Field(default=4, ge=0)
+    """Along the outside of a mask, how wide the new and the source are mixed."""
+    largest: LargestVideo = LargestVideo()
+    """Larger videos are refused."""
+
+
+class WanVace(Network[WanVaceConfig, Any]):
+    """A VideoGenerator; what is loaded is a WanVACEPipeline."""
+
+    def __init__(self, config: WanVaceConfig) -> None:
+        super().__init__(config)
+        self.name = resolved(config.weights)
+        self._prompts = WanPrompts()
+        self._nearness: Recent[str, NDArray[np.uint8]] = Recent(CLIPS_WITH_DEPTH)
+
+    def load(self) -> Any:
+        """Read the weights, and check that the steps suit them.
+
+        Raises:
+            WeightsError: they cannot be had, or of two experts one would never run.
+        """
+        folder = located(self.config.weights)
+        prepare_libraries()
+        import torch
+        from diffusers import WanVACEPipeline
+
+        dtypes = {"default": dtype_of(self.config.placement), "vae": torch.float32}
+        pipeline = WanVACEPipeline.from_pretrained(folder, dtype=dtypes, use_safetensors=True)
+        pipeline.set_progress_bar_config(disable=True)
+        if self.config.boundary_ratio is not None:
+            pipeline.register_to_config(boundary_ratio=self.config.boundary_ratio)
+        if isinstance(self.config.sampling, FewSteps):
+            sigmas = few_step_sigmas(self.config.sampling.num_steps, self.config.sampling.shift)
+            pipeline.scheduler = exact_scheduler(sigmas)
+        self._check_experts(pipeline)
+        return placed(pipeline, self.config.placement)
+
+    def ease(self, loaded: Any) -> str:
+        """Trade speed for memory by one step."""
+        return ease(loaded, self.config.placement)
+
+    def generate(
+        self,
+        source: Frames,
+        masks: Masks,
+        key_index: int,
+        key_edited: Frame,
+        request: EditRequest,
+        route: Route,
+    ) -> Frames:
+        """The edited video, THWC uint8 RGB, as `request.prompt` describes it; the same seed gives the same video.
+
+        `request.strength`, 0..1, is the weight of what it is conditioned on: the depth or the masked source, and the
+        key frame where it is a reference.
+
+        Raises:
+            UnfitVideo: frames, height or width that the network cannot take.
+            UnsupportedEdit: the route is "mask" and there is nothing in the masks.
+            ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
+        """
+        check_video(self.name, source, self.config.largest)
+        check(source, masks, key_index, key_edited)
+        if route == "structure":
+            controls = structure_controls(self._nearness_of(source), key_edited)
+            return self.with_loaded(lambda pipeline: self._made(pipeline, controls, request))
+        region = region_of(masks)
+        if not region.any():
+            raise UnsupportedEdit(
+                f"route 'mask' of {self.name} has an empty mask, so nothing would change; "
+                "expected the edit's target in it: name another target, or take route 'structure'"
+            )
+        controls = mask_controls(source, region, key_index, key_edited, self.config.key_frame_enters)
+        made = self.with_loaded(lambda pipeline: self._made(pipeline, controls, request))
+        return composed(source, made, region, self.config.feather_pixels)
+
+    def measure_depth(self, source: Frames) -> Masks:
+        """Nearness 0..1, THW, by this process's depth network."""
+        return warmed(DepthAnything, self.config.depth).depth(source)  # type: ignore[attr-defined,no-any-return]
+
+    def _nearness_of(self, source: Frames) -> NDArray[np.uint8]:
+        """In whole levels, THW; measured once for a clip."""
+
+        def measured() -> NDArray[np.uint8]:
+            return np.rint(self.measure_depth(source) * 255).astype(np.uint8)
+
+        content = hashlib.sha256(np.ascontiguousarray(source).data).hexdigest()
+        return self._nearness.get(f"{source.shape} {content}", measured)
+
+    def _made(self, pipeline: Any, controls: Controls, request: EditRequest) -> Frames:
+        import torch
+
+        frames, height, width = controls.video.shape[:3]
+        anew = None if controls.anew is None else pictures(controls.anew.astype(np.uint8) * 255)
+        made = denoised(
+            pipeline,
+            video=pictures(controls.video),
+            mask=anew,
+            reference_images=pictures(controls.references) or None,
+            conditioning_scale=request.strength,
+            height=height,
+            width=width,
+            num_frames=frames,
+            num_inference_steps=self.config.sampling.num_steps,
+            guidance_scale=self.config.guidance_scale,
+            max_sequence_length=MOST_TOKENS,
+            generator=torch.Generator("cpu").manual_seed(request.seed),
+            **self._embeds(pipeline, request),
+        )
+        if made.shape != controls.video.shape:
+            raise RuntimeError(f"{self.name} made {made.shape}; expected {controls.video.shape} as the source is")
+        return made
+
+    def _embeds(self, pipeline: Any, request: EditRequest) -> dict[str, Any]:
+        """The prompt as the network reads it, and the negative one where it counts."""
+        if not request.prompt:
+            note(f"{self.name} was given no description of the edited video; it reads the instruction in its place")
+        prompts = {"prompt_embeds": request.prompt or request.text}
+        if self.config.guidance_scale > 1:
+            prompts["negative_prompt_embeds"] = self.config.negative_prompt
+        device = pipeline._execution_device
+        return {
+            name: self._prompts.embeds(pipeline.tokenizer, pipeline.text_encoder, prompt).to(device)
+            for name, prompt in prompts.items()
+        }
+
+    def _check_experts(self, pipeline: Any) -> None:
+        """Of two experts both must have a step: diffusers leaves one out without a word."""
+        if pipeline.transformer_2 is None:
+            return
+        boundary = pipeline.config.boundary_ratio
+        if boundary is None:
+            raise WeightsError(
+                f"{self.name!r} has two experts and does not say where the second begins: set boundary_ratio"
+            )
+        pipeline.scheduler.set_timesteps(self.config.sampling.num_steps)
+        sigmas = [float(sigma) for sigma in pipeline.scheduler.sigmas]
+        if idle := idle_expert(sigmas, boundary):
+            levels = ", ".join(f"{sigma:.3f}" for sigma in sigmas)
+            raise WeightsError(
+                f"the {idle} expert of {self.name!r} would never run: it begins at {boundary}, "
+                f"the steps are at {levels}; change sampling"
+            )
