@@ -88,7 +88,7 @@ def closed(masks: Masks, share: float) -> Masks:
         return masks
     # Room all round: at the border, what was widened could not be taken back.
     wide = np.pad(masks, ((0, 0), (radius, radius), (radius, radius)))
-    shut = np.stack([cv2.morphologyEx(mask, cv2.MORPH_CLOSE, _disc(radius)) for mask in wide])
+    shut = np.stack([cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc(radius)) for mask in wide])
     return np.asarray(shut[:, radius:-radius, radius:-radius], np.float32)
 
 
@@ -97,10 +97,11 @@ def dilated(masks: Masks, share: float) -> Masks:
     radius = round(share * masks.shape[1])
     if radius == 0 or not masks.any():
         return masks
-    return np.stack([np.asarray(cv2.dilate(mask, _disc(radius)), np.float32) for mask in masks])
+    return np.stack([np.asarray(cv2.dilate(mask, disc(radius)), np.float32) for mask in masks])
 
 
-def _disc(radius: int) -> NDArray[np.uint8]:
+def disc(radius: int) -> NDArray[np.uint8]:
+    """A round element of this many pixels' radius for cv2's morphology."""
     size = 2 * radius + 1
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
