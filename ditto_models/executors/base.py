@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, ParamSpec, Protocol, TypeVar
@@ -24,6 +25,11 @@ class Timed(Generic[T]):
 
 class WorkerLost(RuntimeError):
     """A call was lost with its worker: it crashed, hung or took too much memory. Another worker takes its place."""
+
+
+def exit_name(exit_code: int) -> str:
+    """How a process ended, in a word: its signal, or its exit code."""
+    return signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
 
 
 class Executor(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,22 +16,37 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class InProcessExecutor:
-    """Runs model calls on `workers` threads."""
+def _none_held() -> bool:
+    return False
 
-    def __init__(self, workers: int) -> None:
+
+class InProcessExecutor:
+    """Runs model calls on `workers` threads; `holds_gpu` is asked after each whether its seconds were a GPU's."""
+
+    def __init__(self, workers: int, holds_gpu: Callable[[], bool] = _none_held) -> None:
         self._threads = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="model")
+        self._holds_gpu = holds_gpu
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Timed[T]:
-        """Call `function` on a thread; what it raises is raised here."""
+        """Call `function` on a thread; what it raises is raised here.
+
+        Cancelled, it never begins or is told to stop (`stop_if_cancelled`).
+        """
+        given_up = threading.Event()
 
         def timed() -> Timed[T]:
             started = time.perf_counter()
-            with call_scope() as notes:
+            with call_scope(given_up.is_set) as notes:
                 value = function(*args, **kwargs)
-            return Timed(value=value, seconds=time.perf_counter() - started, notes=tuple(notes))
+            seconds = time.perf_counter() - started
+            held = seconds if self._holds_gpu() else 0.0
+            return Timed(value=value, seconds=seconds, gpu_seconds=held, notes=tuple(notes))
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
 
     def close(self) -> None:
         """Wait for what is under way; what still waits for its turn is dropped."""

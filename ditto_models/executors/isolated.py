@@ -7,17 +7,17 @@ import multiprocessing
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from typing import ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 from pydantic import BaseModel, ConfigDict, Field
 
-from ditto_models.executors.base import Timed, WorkerLost
+from ditto_models.executors.base import Timed, WorkerLost, exit_name
+from ditto_models.executors.interrupts import interrupts_held
+from ditto_models.executors.of_call import call_scope
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,12 +95,11 @@ class IsolatedExecutor:
     def _why_lost(self, exit_code: int) -> str:
         if exit_code == -signal.SIGALRM:
             return f"the decoder hung: no progress for {self.config.stall_seconds} s"
-        name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit code {exit_code}"
-        return f"the decoder crashed ({name})"
+        return f"the decoder crashed ({exit_name(exit_code)})"
 
 
 def _scheduled(pool: ProcessPool, function: Callable[..., T], args: object, kwargs: object) -> Future[Timed[T]]:
-    with _interrupts_held():
+    with interrupts_held():  # the pool's threads begin with the first call
         try:
             future: Future[Timed[T]] = pool.schedule(_timed, args=[function, args, kwargs])
         except RuntimeError as error:  # this is how a pool that was given up says so
@@ -117,20 +116,6 @@ def _is_cancelled() -> bool:
 def _end(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """The pool's threads begin with the first call, and what they begin inherits what they hold back.
-
-    A terminal sends Ctrl-C to every process; a worker that is still starting would answer it with a traceback.
-    """
-    resource_tracker.ensure_running()  # which would let interrupts through again where it is begun
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def progress() -> None:
@@ -152,7 +137,8 @@ def _timed(function: Callable[..., T], args: tuple[object, ...], kwargs: dict[st
     progress()
     started = time.perf_counter()
     try:
-        value = function(*args, **kwargs)
-        return Timed(value=value, seconds=time.perf_counter() - started)
+        with call_scope() as notes:
+            value = function(*args, **kwargs)
+        return Timed(value=value, seconds=time.perf_counter() - started, notes=tuple(notes))
     finally:
         signal.alarm(0)

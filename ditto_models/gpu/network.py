@@ -152,6 +152,16 @@ def warmed(kind: type[Network[C, L]], config: C) -> Network[C, L]:
     return found  # type: ignore[return-value]
 
 
+def key_of(network: Network[C, L]) -> str:
+    """The same for networks of one class and Config, in every process."""
+    return f"{type(network).__module__}.{type(network).__qualname__} {network.config.model_dump_json()}"
+
+
+def loaded_keys() -> frozenset[str]:
+    """Of this process's networks those whose weights are in memory."""
+    return frozenset(key_of(network) for network in _warm.values() if network.is_loaded)
+
+
 def unload_all() -> None:
     """Free every network of this process, each once its call is over."""
     for network in all_networks():

@@ -1,0 +1,94 @@
+"""What executors do alike: threads of this process, processes with limits, and workers with a device each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ditto_models import video
+from ditto_models.executors.base import Executor
+from ditto_models.executors.in_process import InProcessExecutor
+from ditto_models.executors.isolated import IsolatedExecutor
+from ditto_models.executors.workers import WorkerExecutor, WorkersConfig
+from tests import poison
+from tests.fake_networks import FakeConfig, FakeNetwork
+
+KINDS: dict[str, Callable[[], Executor]] = {
+    "threads": lambda: InProcessExecutor(1),
+    "isolated": lambda: IsolatedExecutor(1),
+    "workers": lambda: WorkerExecutor(WorkersConfig(devices=("cpu",))),
+}
+OF_NETWORKS = ("threads", "workers")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    made = KINDS[request.param]()
+    yield made
+    made.close()
+
+
+def test_a_call_gives_its_value_its_seconds_and_its_notes(executor: Executor, tmp_path: Path) -> None:
+    network = FakeNetwork(FakeConfig(folder=tmp_path))
+    frames = np.zeros((3, 200, 200, 3), np.uint8)
+    made = asyncio.run(executor.run(network.brighter, frames))
+    assert made.value.min() == made.value.max() == 1
+    made.value[0] = 7  # the caller's own
+    assert made.notes == ("brightened",)
+    slept = asyncio.run(executor.run(time.sleep, 0.2))
+    assert 0.2 <= slept.seconds < 0.5
+    assert slept.gpu_seconds == 0.0
+
+
+def test_what_a_call_raises_is_raised_here(executor: Executor) -> None:
+    with pytest.raises(video.VideoError, match="is no video"):
+        asyncio.run(executor.run(poison.refuse))
+
+
+@pytest.mark.parametrize("kind", OF_NETWORKS)
+def test_a_call_that_is_cancelled_while_it_waits_never_runs(tmp_path: Path, kind: str) -> None:
+    executor = KINDS[kind]()
+    running, waiting = (FakeNetwork(FakeConfig(name=name, folder=tmp_path)) for name in "ab")
+
+    async def give_up() -> None:
+        first = asyncio.create_task(executor.run(running.slow, 0.5))
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(executor.run(waiting.steps, 2))
+        await asyncio.sleep(0.1)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        await first
+        await executor.run(running.process)
+
+    asyncio.run(give_up())
+    executor.close()
+    assert not (tmp_path / "steps-b").exists()
+
+
+@pytest.mark.parametrize("kind", OF_NETWORKS)
+def test_a_call_that_is_cancelled_stops_between_two_steps_and_its_network_stays_loaded(
+    tmp_path: Path, kind: str
+) -> None:
+    executor, network = KINDS[kind](), FakeNetwork(FakeConfig(folder=tmp_path))
+
+    async def give_up() -> tuple[int, int]:
+        before = await executor.run(network.process)
+        call = asyncio.create_task(executor.run(network.steps, 1000))
+        while not (tmp_path / "steps-a").exists():  # noqa: ASYNC110 -- a worker makes it
+            await asyncio.sleep(0.01)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        return before.value, (await executor.run(network.process)).value
+
+    before, after = asyncio.run(asyncio.wait_for(give_up(), 15))
+    executor.close()
+    assert before == after
+    assert int((tmp_path / "steps-a").read_text()) < 500
+    assert len((tmp_path / "loads-a").read_text().split()) == 1
