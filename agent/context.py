@@ -15,10 +15,11 @@ from pydantic import BaseModel
 
 from agent.choice import choose, config_of, no_settings
 from agent.leads import Leads, build_leads
-from agent.profile import Component, Profile, ServerGroup
+from agent.profile import Component, Profile, ProfileError, ServerGroup
 from agent.served import group_of
 from ditto_models import base
 from ditto_models.executors.base import Executor
+from ditto_models.executors.devices import NoDevice, cuda_is_in_use
 from ditto_models.executors.in_process import InProcessExecutor
 from memory.ledger import Ledger
 from tools.critic.of_pair import PairCritic
@@ -112,14 +113,26 @@ def build_decoder(component: Component, workers: int) -> Executor:
     return choose("decoder", component, {"process": process, "thread": thread})
 
 
-def build_networks(component: Component, threads: Executor) -> Executor:
-    """Where networks run that want a GPU; `threads` are those of this process."""
+def build_networks(component: Component) -> Executor:
+    """Where networks run that want a GPU.
 
-    def of_this_process() -> Executor:
+    Raises:
+        ProfileError: a kind or a setting is unknown, or a device is not there.
+    """
+
+    def threads() -> Executor:
         no_settings("networks", component)
-        return threads
+        return InProcessExecutor(1, holds_gpu=cuda_is_in_use)  # one call at a time, since they share one GPU
 
-    return choose("networks", component, {"threads": of_this_process})
+    def workers() -> Executor:
+        from ditto_models.executors.workers import WorkerExecutor, WorkersConfig
+
+        try:
+            return WorkerExecutor(config_of("networks", component, WorkersConfig))
+        except NoDevice as error:
+            raise ProfileError(f"networks.devices: {error}") from error
+
+    return choose("networks", component, {"threads": threads, "workers": workers})
 
 
 def build_embedder(component: Component, servers: Mapping[str, ServerGroup]) -> base.TextEmbedder:

@@ -27,6 +27,7 @@ from agent.run_config import RunConfig, clips_folder
 from agent.session import Session, open_session
 from agent.source_report import NO_VIDEO, file_counts, told
 from ditto_models import assets
+from ditto_models.executors.devices import NoDevice
 from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder
 from ditto_models.vllm_servers import ServersError
 from memory.instructions import MemoryDamaged
@@ -129,7 +130,7 @@ def _campaign(
         campaign = Campaign(session, limits, _reporter(console, session, limits, stack))
         try:
             outcome = asyncio.run(_run(campaign, session))
-        except (ServersError, EmbedderError) as error:
+        except (ServersError, EmbedderError, NoDevice) as error:
             raise CommandFailed(f"{error}; the same command resumes") from error
     variety = session.write_card()
     log.info("session ended", outcome=outcome)

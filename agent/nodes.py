@@ -27,6 +27,8 @@ from agent.policy import (
 from agent.state import Call, SampleState, apply
 from agent.state_block import state_block
 from ditto_models.call_log import ChatCall, recording
+from ditto_models.executors.devices import NoDevice
+from ditto_models.executors.spent import Spent, spent_in_vain
 from ditto_models.video import DISK_ERRORS
 from ditto_models.vllm_embedder import EmbedderError
 from memory.group_commit import LedgerError
@@ -146,11 +148,11 @@ class Steps:
     async def _act(self, tool: ToolName, state: SampleState) -> Update:
         sample, call = state["sample"], state["call"]
         started = time.perf_counter()
-        with recording() as said:
+        with recording() as said, spent_in_vain() as spent:
             event = await self._attempt(tool, sample, call)
         calls = [*call["calls"], *await self.keep_calls(said)]
         seconds = call["seconds"] + time.perf_counter() - started
-        event = event.model_copy(update={"seconds": seconds} | _cost(event, calls))
+        event = event.model_copy(update={"seconds": seconds} | _cost(event, calls, spent))
         after, event = await self._keep(sample, state["number"], event)
         return {"sample": after, "history": (event,)}
 
@@ -207,13 +209,14 @@ class Steps:
         )
 
 
-def _cost(event: Event, calls: Sequence[ModelCall]) -> dict[str, object]:
-    """What calls of served models add to an event."""
-    served = sum(call.seconds for call in calls)
+def _cost(event: Event, calls: Sequence[ModelCall], spent: Spent | None = None) -> dict[str, object]:
+    """What calls of served models add to an event, and calls of networks that gave nothing."""
+    served, spent = sum(call.seconds for call in calls), spent or Spent()
     return {
         "calls": list(calls),
         "tokens": tokens_of(calls) or event.tokens,
-        "model_seconds": event.model_seconds + served,
+        "model_seconds": event.model_seconds + served + spent.seconds,
+        "gpu_seconds": event.gpu_seconds + spent.gpu_seconds,
     }
 
 
@@ -245,8 +248,8 @@ def _event(
 
 
 def is_of_sample(error: Exception) -> bool:
-    """Whether an error ends one sample only; those of disk, ledger, memory and its vectors, listeners are the run's."""
-    if isinstance(error, LedgerError | MemoryDamaged | EmbedderError | RunError | NoClipLeft):
+    """Whether an error ends one sample only; those of disk, ledger, memory, vectors, GPUs, listeners are the run's."""
+    if isinstance(error, LedgerError | MemoryDamaged | EmbedderError | NoDevice | RunError | NoClipLeft):
         return False
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 

@@ -85,7 +85,7 @@ class Profile(BaseModel):
     """Samples drawn from one clip, at most."""
     decoder: Component
     networks: Component = Component(kind="threads")
-    """Where networks run that want a GPU: on threads of this process, or in worker processes, one for each GPU."""
+    """Where networks run that want a GPU: on a thread of this process, or in worker processes, one for each GPU."""
     text_reader: Component
     planner: Component
     writer: Component
@@ -117,9 +117,9 @@ class Profile(BaseModel):
         return {str(one.settings.get("server", server)) for one, server in slots if one.kind == SERVED}
 
     def identity(self) -> dict[str, JsonValue]:
-        """What samples depend on: all but where servers are and how they are asked."""
+        """What samples depend on: all but where networks and servers are and how they are asked."""
         servers = {name: {"model": group.model, "vision": group.vision} for name, group in self.servers.items()}
-        return self.model_dump(mode="json", exclude={"servers"}) | {"servers": to_jsonable_python(servers)}
+        return self.model_dump(mode="json", exclude={"servers", "networks"}) | {"servers": to_jsonable_python(servers)}
 
     @property
     def hash(self) -> str:

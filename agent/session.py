@@ -117,11 +117,15 @@ def open_session(
 
     Raises:
         RunIsOwned: another process owns it.
+        ProfileError: a device that networks should run on is not there.
         CommandError: it was begun with another configuration, and `accept_changes` is false.
     """
-    make_run_folder(run)
-    cv2.setNumThreads(max(1, (os.cpu_count() or 1) // workers))
     with ExitStack() as stack:
+        # First: devices that are not there must leave no config behind that the mended command would be held against.
+        networks = build_networks(config.profile.networks)
+        stack.callback(networks.close)
+        make_run_folder(run)
+        cv2.setNumThreads(max(1, (os.cpu_count() or 1) // workers))
         stack.enter_context(Owner(run))
         settle_config(run, config, accept_changes)
         stores = stack.enter_context(open_stores(run, config.profile, models.embedder, say))
@@ -130,8 +134,6 @@ def open_session(
         ledger, profile = stores.ledger, config.profile
         decoder = build_decoder(profile.decoder, workers)
         stack.callback(decoder.close)
-        networks = build_networks(profile.networks, executor)
-        stack.callback(networks.close)
         sources = Sources(ledger, decoder, profile, config.seed, say)
         sources.find(Path(config.clips), besides=run)
         session = Session(

@@ -27,3 +27,8 @@ def refuse() -> None:
 
 def own_pid() -> int:
     return os.getpid()
+
+
+def refuse_late() -> None:
+    time.sleep(0.2)
+    refuse()

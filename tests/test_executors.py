@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from ditto_models import video
+from ditto_models.executors import workers
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
 from ditto_models.executors.isolated import IsolatedExecutor
+from ditto_models.executors.spent import spent_in_vain
 from ditto_models.executors.workers import WorkerExecutor, WorkersConfig
 from tests import poison
 from tests.fake_networks import FakeConfig, FakeNetwork
@@ -92,3 +94,23 @@ def test_a_call_that_is_cancelled_stops_between_two_steps_and_its_network_stays_
     assert before == after
     assert int((tmp_path / "steps-a").read_text()) < 500
     assert len((tmp_path / "loads-a").read_text().split()) == 1
+
+
+@pytest.mark.parametrize("kind", OF_NETWORKS)
+def test_what_a_call_cost_that_gave_nothing_is_known_to_who_pays(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "is_gpu", lambda device: True)
+    executor = InProcessExecutor(1, holds_gpu=lambda: True) if kind == "threads" else KINDS[kind]()
+
+    async def fail() -> None:
+        await executor.run(time.sleep, 0.1)  # gives something, and says itself what it cost
+        with pytest.raises(video.VideoError):
+            await executor.run(poison.refuse_late)
+        call = asyncio.create_task(executor.run(time.sleep, 0.5))
+        await asyncio.sleep(0.3)
+        call.cancel()
+        await asyncio.wait([call])
+
+    with spent_in_vain() as spent:
+        asyncio.run(fail())
+    executor.close()
+    assert 0.4 < spent.seconds == spent.gpu_seconds < 1

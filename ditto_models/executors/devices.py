@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -47,6 +48,12 @@ def num_gpus() -> int:
     import torch
 
     return int(torch.cuda.device_count())
+
+
+def cuda_is_in_use() -> bool:
+    """Whether this process holds a GPU; to ask does not load torch."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_initialized())
 
 
 def environment(device: Device, workers: int) -> dict[str, str]:

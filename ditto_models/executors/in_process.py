@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from ditto_models.executors.base import Timed
 from ditto_models.executors.of_call import call_scope
+from ditto_models.executors.spent import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,20 +32,22 @@ class InProcessExecutor:
 
         Cancelled, it never begins or is told to stop (`stop_if_cancelled`).
         """
-        given_up = threading.Event()
+        given_up, clock = threading.Event(), Clock(self._holds_gpu)
 
         def timed() -> Timed[T]:
-            started = time.perf_counter()
-            with call_scope(given_up.is_set) as notes:
-                value = function(*args, **kwargs)
-            seconds = time.perf_counter() - started
-            held = seconds if self._holds_gpu() else 0.0
-            return Timed(value=value, seconds=seconds, gpu_seconds=held, notes=tuple(notes))
+            clock.begin()
+            try:
+                with call_scope(given_up.is_set) as notes:
+                    value = function(*args, **kwargs)
+            finally:
+                clock.end()
+            return Timed(value=value, seconds=clock.seconds, gpu_seconds=clock.gpu_seconds, notes=tuple(notes))
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, timed)
-        except asyncio.CancelledError:
+        except BaseException:
             given_up.set()
+            clock.was_in_vain()
             raise
 
     def close(self) -> None:

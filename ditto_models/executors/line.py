@@ -10,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ditto_models.executors.base import Timed
 from ditto_models.executors.parcels import Parcel
+from ditto_models.executors.spent import Clock
 
 MOST_OVERTAKEN = 4
 """Times that a call may see later ones go first, because their network is warm and its own is not."""
@@ -36,6 +37,7 @@ class Call:
     parcel: Parcel
     result: Future[Timed[Any]] = field(default_factory=Future)
     given_up: threading.Event = field(default_factory=threading.Event)
+    clock: Clock = field(default_factory=lambda: Clock(lambda: False))
     num_overtaken: int = 0
     notes: list[str] = field(default_factory=list)
     """Of workers that it was tried on in vain."""

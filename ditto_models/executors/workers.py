@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
 from typing import Literal, ParamSpec, TypeVar, cast
 
@@ -18,6 +17,7 @@ from ditto_models.executors.base import Timed, WorkerLost
 from ditto_models.executors.devices import Device, NoDevice, devices_of, environment, is_gpu
 from ditto_models.executors.line import Call, Line
 from ditto_models.executors.parcels import Parcel
+from ditto_models.executors.spent import Clock
 from ditto_models.executors.worker import Crashed, Worker
 from ditto_models.gpu.network import Network, key_of
 
@@ -77,8 +77,9 @@ class WorkerExecutor:
         call = await self._in_line(function, args, kwargs)
         try:
             return cast(Timed[T], await asyncio.wrap_future(call.result))
-        except asyncio.CancelledError:
+        except BaseException:
             self._line.give_up(call)
+            call.clock.was_in_vain()
             raise
 
     def close(self) -> None:
@@ -115,13 +116,18 @@ class WorkerExecutor:
         call = self._line.take(worker)
         if call is None:
             return False
+        call.clock = Clock(lambda: is_gpu(worker.device))
+        call.clock.begin()
         try:
-            call.result.set_result(_carried_out(call, worker))
+            made = _carried_out(call, worker)
         except NoDevice as error:
             self._leave_out(worker, call, error)
             return False
         except Exception as error:  # noqa: BLE001 -- it is raised where the call came from
+            call.clock.end()
             call.result.set_exception(error)
+        else:
+            call.result.set_result(made)
         return True
 
     def _leave_out(self, worker: Worker, call: Call, error: NoDevice) -> None:
@@ -135,13 +141,13 @@ class WorkerExecutor:
 
 
 def _carried_out(call: Call, worker: Worker) -> Timed[object]:
-    began, lost = time.monotonic(), 0.0
+    lost = 0.0
     try:
         outcome = worker.call(call.parcel, call.given_up)
     except Crashed as crash:
         if call.given_up.is_set():
             raise
-        lost = time.monotonic() - began
+        lost = call.clock.seconds
         call.notes.append(f"{crash}, so the call was tried again on a new one")
         outcome = worker.call(call.parcel, call.given_up)
     if outcome.error:
