@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection
 from ditto_models.executors.devices import Device, check_own
 from ditto_models.executors.of_call import call_scope
 from ditto_models.executors.parcels import Parcel, opened, receive
-from ditto_models.gpu.network import is_out_of_memory, loaded_keys
+from ditto_models.gpu.memory import is_out_of_memory
+from ditto_models.gpu.network import loaded_keys
 
 _given_up = 0
 """The number of the last call that nobody waits for any more."""
