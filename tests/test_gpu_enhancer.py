@@ -16,7 +16,7 @@ from ditto_models.executors.of_call import CallCancelled, call_scope
 from ditto_models.gpu.geometry import UnfitVideo
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.wan22_enhancer import Wan22Enhancer, Wan22EnhancerConfig
-from ditto_models.gpu.weights import WeightsConfig
+from ditto_models.gpu.weights import WeightsConfig, WeightsError
 from tests.tiny_wan import tiny_wan22
 
 pytestmark = pytest.mark.slow
@@ -95,6 +95,16 @@ def test_only_the_low_noise_expert_is_loaded_and_the_text_encoder_is_gone(networ
     assert all(torch.equal(loaded[name], weights) for name, weights in load_file(file).items())
     assert pipeline.text_encoder is None
     assert pipeline.tokenizer is None
+
+
+def test_another_models_weights_are_refused(settings: dict[str, Any], tmp_path: Path, edited: Frames) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(settings["weights"].repo, folder)
+    index = folder / "model_index.json"
+    index.write_text(index.read_text().replace('"WanPipeline"', '"WanVACEPipeline"'))
+    network = Wan22Enhancer(Wan22EnhancerConfig(weights=WeightsConfig(repo=str(folder))))
+    with pytest.raises(WeightsError, match="holds a WanVACEPipeline"):
+        network.enhance(edited, edited, "low", 7)
 
 
 def test_guidance_keeps_away_from_a_negative_prompt(

@@ -16,7 +16,9 @@ from ditto_models.base import EditRequest, Frame, Frames, Masks, UnsupportedEdit
 from ditto_models.executors.of_call import CallCancelled, call_scope
 from ditto_models.gpu.depth_anything import DepthAnythingConfig
 from ditto_models.gpu.geometry import UnfitVideo
+from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.placement import PlacementConfig
+from ditto_models.gpu.single_file import SingleFileConfig
 from ditto_models.gpu.wan_vace import WanVace, WanVaceConfig
 from ditto_models.gpu.weights import WeightsConfig, WeightsError
 from tests.tiny_guides import tiny_depth
@@ -197,7 +199,7 @@ def test_embeddings_are_those_of_diffusers(one: WanVace, monkeypatch: pytest.Mon
     for prompt in ("a red car", "", "x" * 600):
         with torch.no_grad():
             theirs, _ = pipeline.encode_prompt(prompt, None, False, max_sequence_length=MOST_TOKENS)
-        assert torch.equal(encoded(pipeline.tokenizer, pipeline.text_encoder, prompt), theirs)
+        assert torch.equal(encoded(pipeline.tokenizer, pipeline.text_encoder, prompt, "cpu"), theirs)
 
 
 def test_without_a_description_the_instruction_is_read_and_the_trace_says_so(one: WanVace) -> None:
@@ -233,6 +235,30 @@ def test_an_expert_that_would_never_run_is_refused(
     unsaid = WeightsConfig(repo=str(tiny_vace_of_two(folder / "unsaid", boundary_ratio=None)))
     with pytest.raises(WeightsError, match="set boundary_ratio"):
         structure(WanVace(WanVaceConfig(weights=unsaid, **settings)))
+
+
+def test_a_lora_is_fused_and_a_transformer_may_be_one_file(
+    folder: Path, settings: dict[str, Any], one: WanVace, two_weights: WeightsConfig
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    wide = torch.ones(48, 2)
+    save_file(
+        {"blocks.0.attn1.to_q.lora_B.weight": wide, "blocks.0.attn1.to_q.lora_A.weight": wide.T.contiguous()},
+        folder / "l.safetensors",
+    )
+    lora = LoraConfig(repo=str(folder), file="l.safetensors", weight=0.5)
+    bent = WanVace(WanVaceConfig(weights=one.config.weights, loras=(lora,), **settings))
+    with call_scope() as notes:
+        made = structure(bent)
+    assert any("changed 1 of 1 weights of transformer" in line for line in notes)
+    assert not np.array_equal(made, structure(one))
+    file = SingleFileConfig(repo=f"{two_weights.repo}/transformer", file="diffusion_pytorch_model.safetensors")
+    network = WanVace(WanVaceConfig(weights=one.config.weights, transformer_file=file, **settings))
+    loaded = network.with_loaded(lambda pipeline: pipeline).transformer.state_dict()
+    theirs = load_file(Path(file.repo) / file.file)
+    assert all(torch.equal(loaded[name], weights) for name, weights in theirs.items())
+    assert not np.array_equal(structure(network), structure(one))
 
 
 def test_what_does_not_fit_is_refused_in_one_line(one: WanVace) -> None:

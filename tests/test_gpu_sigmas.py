@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -170,3 +172,21 @@ def test_recent_results_are_made_once_and_the_oldest_go(asked: list[int], most: 
         assert recent.get(key, make) == key * 10
         assert (len(made) == count) == (key in kept)
         kept = [*[other for other in kept if other != key], key][-most:]
+
+
+def test_networks_are_made_from_settings_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from ditto_models.gpu.wan22_enhancer import Wan22Enhancer, Wan22EnhancerConfig\n"
+        "from ditto_models.gpu.wan_vace import WanVace, WanVaceConfig\n"
+        "WanVace(WanVaceConfig()), Wan22Enhancer(Wan22EnhancerConfig())\n"
+        "assert not {'torch', 'diffusers', 'transformers'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+
+
+def test_an_enhancer_never_asks_for_the_expert_that_it_does_not_read() -> None:
+    given = Wan22EnhancerConfig.model_validate({"weights": {"repo": "org/wan22"}})
+    assert "transformer_2" in given.weights.parts
+    assert "transformer" not in given.weights.parts

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ditto_models.gpu.libraries import prepare_libraries
+from ditto_models.torchvision_cpu import declare_operators
 
 BOUNDARY_RATIO = 0.875
 TEXT_DIMENSIONS = 32
@@ -29,7 +29,7 @@ VACE = {**TRANSFORMER, "num_layers": 4, "vace_layers": [0, 2], "vace_in_channels
 
 def tiny_vace(folder: Path) -> Path:
     """One expert."""
-    prepare_libraries()
+    declare_operators()
     from diffusers import FlowMatchEulerDiscreteScheduler, WanVACEPipeline, WanVACETransformer3DModel
 
     torch.manual_seed(0)
@@ -42,7 +42,7 @@ def tiny_vace(folder: Path) -> Path:
 
 def tiny_vace_of_two(folder: Path, boundary_ratio: float | None = BOUNDARY_RATIO) -> Path:
     """Two experts, for high and for low noise."""
-    prepare_libraries()
+    declare_operators()
     from diffusers import WanVACEPipeline, WanVACETransformer3DModel
 
     torch.manual_seed(1)
@@ -58,7 +58,7 @@ def tiny_vace_of_two(folder: Path, boundary_ratio: float | None = BOUNDARY_RATIO
 
 def tiny_wan22(folder: Path) -> Path:
     """Text to video, two experts."""
-    prepare_libraries()
+    declare_operators()
     from diffusers import WanPipeline, WanTransformer3DModel
 
     torch.manual_seed(2)

@@ -1,4 +1,4 @@
-"""Runs a video pipeline of diffusers as the networks of this folder do: ended when nobody waits, pixels out."""
+"""How pipelines of diffusers are run: ended between steps when nobody waits, and for videos, pixels in and out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def denoised(pipeline: Any, **arguments: Any) -> Frames:
         ArithmeticError: the network's numbers overflowed.
     """
     try:
-        made = pipeline(output_type="pt", callback_on_step_end=_after_step, **arguments)
+        made = pipeline(output_type="pt", callback_on_step_end=between_steps, **arguments)
     except BaseException:
         # A call that ends midway leaves what it offloads on the device.
         pipeline.maybe_free_model_hooks()
@@ -38,7 +38,12 @@ def pictures(frames: Frames | Sequence[Frame]) -> list[Image]:
     return [Image.fromarray(frame) for frame in frames]
 
 
-def _after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+def between_steps(pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """For a pipeline's `callback_on_step_end`.
+
+    Raises:
+        CallCancelled: nobody waits for the result.
+    """
     stop_if_cancelled()
     return {}
 

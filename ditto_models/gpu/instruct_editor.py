@@ -14,7 +14,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from ditto_models.base import EditRequest, Frame, Mask
-from ditto_models.executors.of_call import note, stop_if_cancelled
+from ditto_models.executors.of_call import note
 from ditto_models.gpu.canvas import Canvas
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.pipeline_loading import load_pipeline
@@ -127,16 +127,6 @@ def kept_outside(mask: Mask, source: Frame, edited: Frame) -> Frame:
 def guidance_at(strength: float, full: float) -> float:
     """Classifier-free guidance for a strength 0..1: none (1) at strength 0, `full` at 1."""
     return 1 + (full - 1) * strength
-
-
-def between_steps(pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """For a pipeline's `callback_on_step_end`.
-
-    Raises:
-        CallCancelled: nobody waits for the result.
-    """
-    stop_if_cancelled()
-    return {}
 
 
 def _check(frame: Frame, mask: Mask, request: EditRequest) -> None:

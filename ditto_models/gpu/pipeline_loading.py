@@ -7,13 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from ditto_models.gpu.checkpoint import PIPELINE
+from ditto_models.gpu.lora import LoraConfig, with_loras
 from ditto_models.gpu.placement import PlacementConfig, dtype_of, placed
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located
 from ditto_models.torchvision_cpu import declare_operators
 
 
 def load_pipeline(
-    kind: str, weights: WeightsConfig, placement: PlacementConfig, same_layout: tuple[str, ...] = (), **components: Any
+    kind: str,
+    weights: WeightsConfig,
+    placement: PlacementConfig,
+    same_layout: tuple[str, ...] = (),
+    loras: tuple[LoraConfig, ...] = (),
+    in_float32: tuple[str, ...] = (),
+    **components: Any,
 ) -> Any:
     """The diffusers pipeline of class `kind`, in its place.
 
@@ -22,10 +29,12 @@ def load_pipeline(
         weights: where they are
         placement: where and how it runs
         same_layout: other pipelines whose weights it can be loaded from
+        loras: fused into it
+        in_float32: components that stay in whole precision
         components: those that are not to be loaded (None), or that were made already
 
     Raises:
-        WeightsError: the weights are not there, or are another model's.
+        WeightsError: the weights are not there, or are another model's, or a LoRA does not suit them.
     """
     folder = located(weights)
     found = _class_name(folder)
@@ -33,12 +42,17 @@ def load_pipeline(
         raise WeightsError(f"{weights.repo!r} holds a {found or 'model'}; expected the weights of a {kind}")
     declare_operators()
     import diffusers
+    import torch
+    import transformers
 
     diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
+    dtypes = {"default": dtype_of(placement)} | dict.fromkeys(in_float32, torch.float32)
     pipeline = getattr(diffusers, kind).from_pretrained(
-        folder, dtype=dtype_of(placement), use_safetensors=True, local_files_only=True, **components
+        folder, dtype=dtypes, use_safetensors=True, local_files_only=True, **components
     )
     pipeline.set_progress_bar_config(disable=True)
+    with_loras(pipeline, loras)
     return placed(pipeline, placement)
 
 

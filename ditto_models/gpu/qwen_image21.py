@@ -10,7 +10,8 @@ from pydantic import Field
 
 from ditto_models.base import EditRequest
 from ditto_models.gpu.canvas import Canvas, area_canvas
-from ditto_models.gpu.instruct_editor import InstructEditor, InstructEditorConfig, between_steps, guidance_at
+from ditto_models.gpu.denoising import between_steps
+from ditto_models.gpu.instruct_editor import InstructEditor, InstructEditorConfig, guidance_at
 from ditto_models.gpu.weights import WeightsConfig
 
 if TYPE_CHECKING:

@@ -15,19 +15,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from ditto_models.base import Frames, Noise
 from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.geometry import LargestVideo, check_video
-from ditto_models.gpu.libraries import prepare_libraries
+from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network
-from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, ease, placed
+from ditto_models.gpu.pipeline_loading import load_pipeline
+from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, ease
 from ditto_models.gpu.sigmas import NUM_TRAIN_TIMESTEPS, exact_scheduler, of_timesteps, tail_sigmas
+from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.wan_text import MOST_TOKENS, encoded
 from ditto_models.gpu.weights import WeightsConfig, located, resolved
+from ditto_models.torchvision_cpu import declare_operators
 
 EXPERT_BEGINS = 875
 """Timestep below which the low-noise expert was trained; above it it knows nothing."""
 LOW = (375.0, 250.0, 125.0)
 DITTO = tuple(round(sigma * NUM_TRAIN_TIMESTEPS, 1) for sigma in tail_sigmas(num_steps=40, shift=12, last=4)[:-1])
 """The last 4 of 40 steps with shift 12: 571.4, 493.2, 387.1, 235.3."""
-PARTS = ("text_encoder", "tokenizer", "transformer_2", "vae")
+EXPERT = "transformer_2"
+PARTS = ("text_encoder", "tokenizer", EXPERT, "vae")
 
 
 def _of_low_noise(weights: WeightsConfig) -> WeightsConfig:
@@ -44,6 +48,11 @@ class Wan22EnhancerConfig(BaseModel):
         repo="Wan-AI/Wan2.2-T2V-A14B-Diffusers", parts=PARTS
     )
     """In diffusers' layout; its folder `transformer`, the expert for high noise, is neither fetched nor read."""
+    transformer_file: SingleFileConfig | None = None
+    """In place of the folder `transformer_2`, of which only its config.json is read then: GGUF, or its authors'
+    naming. Name `weights.parts` without it, and it is not fetched either."""
+    loras: tuple[LoraConfig, ...] = ()
+    """Fused into the expert, in order; it is the only `transformer` here."""
     placement: PlacementConfig = PlacementConfig()
     """Where and how it runs."""
     low: tuple[float, ...] = Field(default=LOW, min_length=1)
@@ -85,26 +94,26 @@ class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
         Raises:
             WeightsError: they cannot be had.
         """
-        folder = located(self.config.weights)
-        prepare_libraries()
-        import torch
-        from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel, WanVideoToVideoPipeline
+        declare_operators()
+        from diffusers import FlowMatchEulerDiscreteScheduler
 
+        config = self.config
+        folder = located(config.weights)
         self._embeds = self._embeds or self._encoded(folder)
-        dtype = dtype_of(self.config.placement)
-        pipeline = WanVideoToVideoPipeline.from_pretrained(
-            folder,
-            transformer=WanTransformer3DModel.from_pretrained(
-                folder, subfolder="transformer_2", dtype=dtype, use_safetensors=True
-            ),
+        pipeline = load_pipeline(
+            "WanVideoToVideoPipeline",
+            config.weights,
+            config.placement,
+            same_layout=("WanPipeline",),
+            loras=config.loras,
+            in_float32=("vae",),
+            transformer=self._low_noise_expert(folder),
             text_encoder=None,
             tokenizer=None,
             scheduler=FlowMatchEulerDiscreteScheduler(),
-            dtype={"default": dtype, "vae": torch.float32},
-            use_safetensors=True,
         )
-        pipeline.set_progress_bar_config(disable=True)
-        return placed(pipeline, self.config.placement)
+        self.name = resolved(config.weights)  # a branch's commit is known from here on
+        return pipeline
 
     def ease(self, loaded: Any) -> str:
         """Trade speed for memory by one step."""
@@ -143,6 +152,14 @@ class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
             raise RuntimeError(f"{self.name} made {made.shape}; expected {edited.shape} as it was given")
         return made
 
+    def _low_noise_expert(self, folder: Path) -> Any:
+        from diffusers import WanTransformer3DModel
+
+        dtype = dtype_of(self.config.placement)
+        if self.config.transformer_file is not None:
+            return transformer_of(WanTransformer3DModel, self.config.transformer_file, folder, EXPERT, dtype)
+        return WanTransformer3DModel.from_pretrained(folder, subfolder=EXPERT, dtype=dtype, use_safetensors=True)
+
     def _encoded(self, folder: Path) -> dict[str, Any]:
         """The empty prompt, and the negative one where it counts; the text encoder is gone again after it."""
         from transformers import AutoTokenizer, UMT5EncoderModel
@@ -150,8 +167,9 @@ class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
         prompts = {"prompt_embeds": ""}
         if self.config.guidance_scale > 1:
             prompts["negative_prompt_embeds"] = self.config.negative_prompt
+        device = device_of(self.config.placement)
         tokenizer = AutoTokenizer.from_pretrained(folder, subfolder="tokenizer")
         text_encoder = UMT5EncoderModel.from_pretrained(
             folder, subfolder="text_encoder", dtype=dtype_of(self.config.placement), use_safetensors=True
-        ).to(device_of(self.config.placement))
-        return {name: encoded(tokenizer, text_encoder, prompt) for name, prompt in prompts.items()}
+        ).to(device)
+        return {name: encoded(tokenizer, text_encoder, prompt, device) for name, prompt in prompts.items()}

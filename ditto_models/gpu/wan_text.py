@@ -25,19 +25,17 @@ class WanPrompts:
     def __init__(self) -> None:
         self._kept: Recent[str, torch.Tensor] = Recent(MOST_KEPT)
 
-    def embeds(self, tokenizer: Any, text_encoder: Any, prompt: str) -> torch.Tensor:
+    def embeds(self, tokenizer: Any, text_encoder: Any, prompt: str, device: Any) -> torch.Tensor:
         """As `encoded`, or as kept."""
-        return self._kept.get(prompt, lambda: encoded(tokenizer, text_encoder, prompt))
+        return self._kept.get(prompt, lambda: encoded(tokenizer, text_encoder, prompt, device))
 
 
-def encoded(tokenizer: Any, text_encoder: Any, prompt: str) -> torch.Tensor:
-    """What the network reads of a prompt, BLD on the CPU, zero after its last token."""
+def encoded(tokenizer: Any, text_encoder: Any, prompt: str, device: Any) -> torch.Tensor:
+    """What the network reads of a prompt, BLD on the CPU, zero after its last token; encoded on `device`."""
     import torch
-    from diffusers.utils.torch_utils import get_module_execution_device
 
     words = " ".join(prompt.split())
     tokens = tokenizer(words, padding="max_length", max_length=MOST_TOKENS, truncation=True, return_tensors="pt")
-    device = get_module_execution_device(text_encoder)
     with torch.no_grad():
         outputs = text_encoder(tokens.input_ids.to(device), tokens.attention_mask.to(device))
     embeds_BLD = outputs.last_hidden_state.cpu()

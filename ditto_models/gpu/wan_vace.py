@@ -20,11 +20,13 @@ from ditto_models.executors.of_call import note
 from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
 from ditto_models.gpu.geometry import LargestVideo, check_video
-from ditto_models.gpu.libraries import prepare_libraries
+from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network, warmed
-from ditto_models.gpu.placement import PlacementConfig, dtype_of, ease, placed
+from ditto_models.gpu.pipeline_loading import load_pipeline
+from ditto_models.gpu.placement import PlacementConfig, dtype_of, ease
 from ditto_models.gpu.recent import Recent
 from ditto_models.gpu.sigmas import FewSteps, FullSteps, exact_scheduler, few_step_sigmas, idle_expert
+from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.vace_controls import (
     Controls,
     KeyFrameEnters,
@@ -35,6 +37,7 @@ from ditto_models.gpu.vace_controls import (
 )
 from ditto_models.gpu.wan_text import MOST_TOKENS, WanPrompts
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
+from ditto_models.torchvision_cpu import declare_operators
 
 CLIPS_WITH_DEPTH = 4
 """Clips whose depth is kept, 93 MB each at 1280x720x101: a retry, or another edit of the clip, finds it."""
@@ -48,6 +51,13 @@ class WanVaceConfig(BaseModel):
     weights: WeightsConfig = WeightsConfig(repo="Wan-AI/Wan2.1-VACE-14B-diffusers")
     """In diffusers' layout: text_encoder, tokenizer, vae, scheduler, transformer, and transformer_2 where there are
     two experts."""
+    transformer_file: SingleFileConfig | None = None
+    """In place of the folder `transformer`, of which only its config.json is read then: GGUF, or its authors' naming.
+    Name `weights.parts` without it, and it is not fetched either."""
+    transformer_2_file: SingleFileConfig | None = None
+    """The same for the expert for low noise, where there are two."""
+    loras: tuple[LoraConfig, ...] = ()
+    """Fused into the transformers, in order: what makes few steps enough, for example."""
     placement: PlacementConfig = PlacementConfig()
     """Where and how it runs."""
     depth: DepthAnythingConfig = DepthAnythingConfig()
@@ -81,23 +91,25 @@ class WanVace(Network[WanVaceConfig, Any]):
         """Read the weights, and check that the steps suit them.
 
         Raises:
-            WeightsError: they cannot be had, or of two experts one would never run.
+            WeightsError: they cannot be had, are another model's, or of two experts one would never run.
         """
-        folder = located(self.config.weights)
-        prepare_libraries()
-        import torch
-        from diffusers import WanVACEPipeline
-
-        dtypes = {"default": dtype_of(self.config.placement), "vae": torch.float32}
-        pipeline = WanVACEPipeline.from_pretrained(folder, dtype=dtypes, use_safetensors=True)
-        pipeline.set_progress_bar_config(disable=True)
-        if self.config.boundary_ratio is not None:
-            pipeline.register_to_config(boundary_ratio=self.config.boundary_ratio)
-        if isinstance(self.config.sampling, FewSteps):
-            sigmas = few_step_sigmas(self.config.sampling.num_steps, self.config.sampling.shift)
-            pipeline.scheduler = exact_scheduler(sigmas)
+        declare_operators()
+        config = self.config
+        pipeline = load_pipeline(
+            "WanVACEPipeline",
+            config.weights,
+            config.placement,
+            loras=config.loras,
+            in_float32=("vae",),
+            **self._transformers_of_files(),
+        )
+        self.name = resolved(config.weights)  # a branch's commit is known from here on
+        if config.boundary_ratio is not None:
+            pipeline.register_to_config(boundary_ratio=config.boundary_ratio)
+        if isinstance(config.sampling, FewSteps):
+            pipeline.scheduler = exact_scheduler(few_step_sigmas(config.sampling.num_steps, config.sampling.shift))
         self._check_experts(pipeline)
-        return placed(pipeline, self.config.placement)
+        return pipeline
 
     def ease(self, loaded: Any) -> str:
         """Trade speed for memory by one step."""
@@ -139,7 +151,9 @@ class WanVace(Network[WanVaceConfig, Any]):
 
     def measure_depth(self, source: Frames) -> Masks:
         """Nearness 0..1, THW, by this process's depth network."""
-        return warmed(DepthAnything, self.config.depth).depth(source)  # type: ignore[attr-defined,no-any-return]
+        estimator = warmed(DepthAnything, self.config.depth)
+        assert isinstance(estimator, DepthAnything)
+        return estimator.depth(source)
 
     def _nearness_of(self, source: Frames) -> NDArray[np.uint8]:
         """In whole levels, THW; measured once for a clip."""
@@ -183,8 +197,20 @@ class WanVace(Network[WanVaceConfig, Any]):
             prompts["negative_prompt_embeds"] = self.config.negative_prompt
         device = pipeline._execution_device
         return {
-            name: self._prompts.embeds(pipeline.tokenizer, pipeline.text_encoder, prompt).to(device)
+            name: self._prompts.embeds(pipeline.tokenizer, pipeline.text_encoder, prompt, device).to(device)
             for name, prompt in prompts.items()
+        }
+
+    def _transformers_of_files(self) -> dict[str, Any]:
+        """Those that are read from single files, by their place in the pipeline."""
+        from diffusers import WanVACETransformer3DModel
+
+        files = {"transformer": self.config.transformer_file, "transformer_2": self.config.transformer_2_file}
+        dtype = dtype_of(self.config.placement)
+        return {
+            name: transformer_of(WanVACETransformer3DModel, file, located(self.config.weights), name, dtype)
+            for name, file in files.items()
+            if file is not None
         }
 
     def _check_experts(self, pipeline: Any) -> None:
