@@ -107,16 +107,17 @@ def _fused(pipeline: Any, name: str, lora: LoraConfig) -> Fused:
 
 def _delta(change: Change, file: Any, lora: LoraConfig) -> torch.Tensor:
     """What is added to a weight, in float32 and of its number of elements."""
-    parts = []
     if change.whole:
-        parts.append(file.get_tensor(change.whole).float().flatten(1))
-    if change.up:
-        up, down = file.get_tensor(change.up).float(), file.get_tensor(change.down).float()
-        alpha = float(file.get_tensor(change.alpha)) if change.alpha else None
-        alpha = alpha or lora.alpha or change.stated_alpha or down.shape[0]
-        parts.append(up.flatten(1) @ down.flatten(1) * (alpha / down.shape[0]))
-    delta: torch.Tensor = sum(parts[1:], start=parts[0])
-    return delta * lora.weight
+        whole: torch.Tensor = file.get_tensor(change.whole).float()
+        return whole * lora.weight
+    up, down = (file.get_tensor(key).float().flatten(1) for key in (change.up, change.down))
+    rank = down.shape[0]
+    if up.shape[1] != rank:
+        raise WeightsError(f"lora {lora.file!r}: {change.up!r} has rank {up.shape[1]}, {change.down!r} has {rank}")
+    of_file = float(file.get_tensor(change.alpha)) if change.alpha else None
+    alpha = next(alpha for alpha in (of_file, lora.alpha, change.stated_alpha, rank) if alpha is not None)
+    pair: torch.Tensor = up @ down * (lora.weight * alpha / rank)
+    return pair
 
 
 def _changed(weight: torch.Tensor, delta: torch.Tensor, change: Change, lora: LoraConfig) -> tuple[float, float]:
@@ -134,9 +135,9 @@ def _changed(weight: torch.Tensor, delta: torch.Tensor, change: Change, lora: Lo
         raise WeightsError(f"{where}: is of shape {tuple(delta.shape)}, expected {tuple(weight.shape)}")
     before = weight.detach().float()
     after = (before + delta.reshape(before.shape).to(before.device)).to(weight.dtype)
-    norm = float((after.float() - before).norm())
-    if not math.isfinite(norm):
+    norms = float((after.float() - before).norm()), float(before.norm())
+    if not math.isfinite(norms[0]):
         raise WeightsError(f"{where}: is not finite after fusing; expected finite numbers")
     with torch.no_grad():
         weight.copy_(after)
-    return norm, float(before.norm())
+    return norms

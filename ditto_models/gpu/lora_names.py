@@ -49,7 +49,7 @@ _OF_WAN = (
 
 @dataclass(kw_only=True)
 class Change:
-    """The keys of a file that change one parameter: a pair of factors, a whole difference, or both."""
+    """The keys of a file that change one parameter: a pair of factors `down` and `up`, or a `whole` difference."""
 
     parameter: str
     down: str = ""
@@ -87,8 +87,11 @@ def changes_of(file: str, keys: Iterable[str], transformer: Any, header: Mapping
             "expected a LoRA of this model, or name what to leave out in `leave`"
         )
     for change in changes.values():
-        if bool(change.up) != bool(change.down) or not (change.up or change.whole):
-            raise WeightsError(f"lora {file!r} has half a pair for {change.parameter!r}; expected both up and down")
+        if bool(change.up) != bool(change.down) or bool(change.up) == bool(change.whole):
+            raise WeightsError(
+                f"lora {file!r} has half a pair for {change.parameter!r}, or a pair and a difference; "
+                "expected up and down, or diff"
+            )
     return list(changes.values())
 
 
@@ -109,13 +112,17 @@ def _names(parameters: Iterable[str]) -> dict[str, str]:
         if parameter.endswith(".bias"):
             continue
         module = parameter.removesuffix(".weight")
-        theirs = module
-        for pattern, replacement in _OF_WAN:
-            theirs = re.sub(pattern, replacement, theirs)
-        for name in (module, theirs):
+        for name in (module, own_name(module)):
             names.setdefault(name, parameter)
             names.setdefault(name.replace(".", "_"), parameter)
     return names
+
+
+def own_name(module: str) -> str:
+    """What Wan's authors call a module, or table, of diffusers' transformer; as it is where they are of one mind."""
+    for pattern, replacement in _OF_WAN:
+        module = re.sub(pattern, replacement, module)
+    return module
 
 
 def _stated_alpha(file: str, header: Mapping[str, str]) -> float | None:

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 
 from ditto_models.executors.of_call import note, stop_if_cancelled
 from ditto_models.gpu.memory import Descent, descending, empty_cache, is_out_of_memory
-from ditto_models.torchvision_cpu import declare_operators
 
 C = TypeVar("C", bound=BaseModel)
 L = TypeVar("L")
@@ -87,7 +86,6 @@ class Network(ABC, Generic[C, L]):
 
     def _ready(self) -> L:
         if self._loaded is None:
-            declare_operators()
             with descending(self._descent):
                 self._loaded = self.load()
         return self._loaded

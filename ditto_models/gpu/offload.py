@@ -58,13 +58,13 @@ def released(pipeline: Any) -> None:
 
 
 class Visits:
-    """Brings a model to a device for each call and drops it there after: what lies in memory is never copied back."""
+    """Brings a model and what it is given to a device for each call; its weights are dropped there, not copied back."""
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self._device = device
         self._at_home: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._hooks = (
-            model.register_forward_pre_hook(self._come),
+            model.register_forward_pre_hook(self._come, with_kwargs=True),
             model.register_forward_hook(self._leave, always_call=True),
         )
 
@@ -73,10 +73,13 @@ class Visits:
         for hook in self._hooks:
             hook.remove()
 
-    def _come(self, model: Any, _: object) -> None:
+    def _come(self, model: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        from accelerate.utils import send_to_device
+
         self._at_home = [(tensor, tensor.data) for tensor in chain(model.parameters(), model.buffers())]
-        for tensor, _at_home in self._at_home:
-            tensor.data = tensor.data.to(self._device)
+        for tensor, at_home in self._at_home:
+            tensor.data = at_home.to(self._device)
+        return send_to_device(args, self._device), send_to_device(kwargs, self._device)
 
     def _leave(self, *_: object) -> None:
         for tensor, at_home in self._at_home:
