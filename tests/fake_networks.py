@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -39,10 +40,21 @@ class FakeNetwork(Network[FakeConfig, int]):
     def process(self) -> int:
         return self.with_loaded(lambda loaded: loaded)
 
-    def slow(self, seconds: float) -> int:
-        """The process, after so long; it cannot be stopped."""
-        time.sleep(seconds)
+    def held(self) -> int:
+        """The process, once `let_go` was called; it cannot be stopped."""
+        (self.config.folder / f"began-{self.config.name}").touch()
+        while not (self.config.folder / f"go-{self.config.name}").exists():
+            time.sleep(STEP_SECONDS)
         return self.process()
+
+    def let_go(self) -> None:
+        """End the call that `held`, from another process."""
+        (self.config.folder / f"go-{self.config.name}").touch()
+
+    async def began(self, word: str = "began") -> None:
+        """Until a call has said in its process that it began."""
+        while not (self.config.folder / f"{word}-{self.config.name}").exists():  # noqa: ASYNC110 -- of another process
+            await asyncio.sleep(STEP_SECONDS)
 
     def steps(self, count: int) -> int:
         """So many steps, each written down before the next."""

@@ -43,7 +43,7 @@ def test_a_call_gives_its_value_its_seconds_and_its_notes(executor: Executor, tm
     made.value[0] = 7  # the caller's own
     assert made.notes == ("brightened",)
     slept = asyncio.run(executor.run(time.sleep, 0.2))
-    assert 0.2 <= slept.seconds < 0.5
+    assert 0.2 <= slept.seconds < 2
     assert slept.gpu_seconds == 0.0
 
 
@@ -58,13 +58,14 @@ def test_a_call_that_is_cancelled_while_it_waits_never_runs(tmp_path: Path, kind
     running, waiting = (FakeNetwork(FakeConfig(name=name, folder=tmp_path)) for name in "ab")
 
     async def give_up() -> None:
-        first = asyncio.create_task(executor.run(running.slow, 0.5))
-        await asyncio.sleep(0.1)
+        first = asyncio.create_task(executor.run(running.held))
+        await running.began()
         second = asyncio.create_task(executor.run(waiting.steps, 2))
         await asyncio.sleep(0.1)
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
+        running.let_go()
         await first
         await executor.run(running.process)
 
@@ -82,14 +83,13 @@ def test_a_call_that_is_cancelled_stops_between_two_steps_and_its_network_stays_
     async def give_up() -> tuple[int, int]:
         before = await executor.run(network.process)
         call = asyncio.create_task(executor.run(network.steps, 1000))
-        while not (tmp_path / "steps-a").exists():  # noqa: ASYNC110 -- a worker makes it
-            await asyncio.sleep(0.01)
+        await network.began("steps")
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
         return before.value, (await executor.run(network.process)).value
 
-    before, after = asyncio.run(asyncio.wait_for(give_up(), 15))
+    before, after = asyncio.run(asyncio.wait_for(give_up(), 60))
     executor.close()
     assert before == after
     assert int((tmp_path / "steps-a").read_text()) < 500
@@ -113,4 +113,4 @@ def test_what_a_call_cost_that_gave_nothing_is_known_to_who_pays(kind: str, monk
     with spent_in_vain() as spent:
         asyncio.run(fail())
     executor.close()
-    assert 0.4 < spent.seconds == spent.gpu_seconds < 1
+    assert 0.4 < spent.seconds == spent.gpu_seconds < 3
