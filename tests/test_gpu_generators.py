@@ -181,9 +181,11 @@ def test_a_prompt_is_encoded_once_and_depth_is_measured_once(
         assert len(encoded) == 2
     assert len(measured) == 1
     network.unload()
-    with call_scope() as notes:
+    again = network.with_loaded(lambda pipeline: pipeline)
+    with watched(again.text_encoder) as encoded:
         structure(network)
-    assert not notes
+    assert again is not pipeline
+    assert not encoded, "what was encoded outlives the weights"
     structure(network, source=noise(3, *SOURCE.shape))
     assert len(measured) == 2
 
@@ -199,7 +201,9 @@ def test_embeddings_are_those_of_diffusers(one: WanVace, monkeypatch: pytest.Mon
     for prompt in ("a red car", "", "x" * 600):
         with torch.no_grad():
             theirs, _ = pipeline.encode_prompt(prompt, None, False, max_sequence_length=MOST_TOKENS)
-        assert torch.equal(encoded(pipeline.tokenizer, pipeline.text_encoder, prompt, "cpu"), theirs)
+        with call_scope() as notes:
+            assert torch.equal(encoded(pipeline.tokenizer, pipeline.text_encoder, prompt, "cpu"), theirs)
+        assert len(notes) == (len(prompt) > MOST_TOKENS), "what is cut is said"
 
 
 def test_without_a_description_the_instruction_is_read_and_the_trace_says_so(one: WanVace) -> None:

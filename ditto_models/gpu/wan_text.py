@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ditto_models.executors.of_call import note
 from ditto_models.gpu.recent import Recent
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def encoded(tokenizer: Any, text_encoder: Any, prompt: str, device: Any) -> torc
     import torch
 
     words = " ".join(prompt.split())
+    if (length := len(tokenizer(words).input_ids)) > MOST_TOKENS:
+        note(f"a prompt of {length} tokens was cut at {MOST_TOKENS}: {words[:60]!r}...")
     tokens = tokenizer(words, padding="max_length", max_length=MOST_TOKENS, truncation=True, return_tensors="pt")
     with torch.no_grad():
         outputs = text_encoder(tokens.input_ids.to(device), tokens.attention_mask.to(device))

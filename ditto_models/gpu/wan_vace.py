@@ -71,7 +71,8 @@ class WanVaceConfig(BaseModel):
     boundary_ratio: float | None = Field(default=None, gt=0, lt=1)
     """Noise level at which the second of two experts takes over; None takes what the weights say."""
     key_frame_enters: KeyFrameEnters = "reference"
-    """How the route "mask" is shown the edited key frame: beside the video, in its place in the video, or both."""
+    """How the route "mask" is shown the edited key frame: beside the video, in its place in the video, or both. In
+    its place its pixels always count; that they are to be kept VACE may not see, since it reads one mask in four."""
     feather_pixels: int = Field(default=4, ge=0)
     """Along the outside of a mask, how wide the new and the source are mixed."""
     largest: LargestVideo = LargestVideo()
