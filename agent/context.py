@@ -257,7 +257,18 @@ def _generator(component: Component, meter: FlowMeter) -> base.VideoGenerator:
 
         return WanVace(config_of("generator", component, WanVaceConfig))
 
-    kinds = {"lut_flow": lut_flow, "flow": flow, "table": table, "wan_vace": wan_vace}
+    def ltx2_in_context() -> base.VideoGenerator:
+        from ditto_models.gpu.ltx2_in_context import LTX2InContext, LTX2InContextConfig
+
+        return LTX2InContext(config_of("generator", component, LTX2InContextConfig))
+
+    kinds = {
+        "lut_flow": lut_flow,
+        "flow": flow,
+        "table": table,
+        "wan_vace": wan_vace,
+        "ltx2_in_context": ltx2_in_context,
+    }
     return choose("generator", component, kinds)
 
 

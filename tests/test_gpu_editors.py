@@ -19,6 +19,7 @@ from ditto_models.executors.of_call import CallCancelled, call_scope
 from ditto_models.gpu.canvas import Canvas, area_canvas, sides_of_area, snug_canvas
 from ditto_models.gpu.flux2_klein import Flux2KleinConfig, Flux2KleinEditor
 from ditto_models.gpu.instruct_editor import InstructEditor, InstructEditorConfig, guidance_at, kept_outside
+from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.qwen_image21 import QwenImage21Config, QwenImage21Editor
 from ditto_models.gpu.qwen_image_edit import QwenImageEditConfig, QwenImageEditor
@@ -175,6 +176,21 @@ def test_klein_has_guidance_only_where_it_is_not_distilled(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_a_lora_changes_the_picture(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tiny_editor("flux2_klein", tmp_path / "klein")
+    name = "transformer.transformer_blocks.0.attn.to_q"
+    down, up = torch.ones(2, 32), torch.ones(32, 2)
+    save_file({f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}, tmp_path / "lora.safetensors")
+    config = Flux2KleinConfig(weights=WeightsConfig(repo=str(folder)), placement=FLOAT32, steps=2)
+    lora = LoraConfig(repo=str(tmp_path), file="lora.safetensors")
+    with_lora = Flux2KleinEditor(config.model_copy(update={"loras": (lora,)}))
+    assert not np.array_equal(edited(with_lora, scene()), edited(Flux2KleinEditor(config), scene()))
+
+
+@pytest.mark.slow
 def test_a_checkpoints_own_schedule_is_followed_unless_steps_are_given(tmp_path: Path) -> None:
     import json
 
@@ -182,7 +198,7 @@ def test_a_checkpoints_own_schedule_is_followed_unless_steps_are_given(tmp_path:
     index = folder / "model_index.json"
     index.write_text(json.dumps(json.loads(index.read_text()) | {"sample_sigmas": [1.0, 0.5, 0.25]}))
 
-    def steps_taken(steps: int) -> int:
+    def steps_taken(steps: int | None) -> int:
         config = QwenImage21Config(
             weights=WeightsConfig(repo=str(folder)), placement=FLOAT32, steps=steps, resolution=64
         )
@@ -191,7 +207,7 @@ def test_a_checkpoints_own_schedule_is_followed_unless_steps_are_given(tmp_path:
             edited(QwenImage21Editor(config), scene())
         return len(asked) - 1
 
-    assert steps_taken(0) == 3
+    assert steps_taken(None) == 3
     assert steps_taken(2) == 2
 
 
@@ -210,8 +226,8 @@ class Mirror(InstructEditor[InstructEditorConfig]):
     def canvas(self, frame_width: int, frame_height: int) -> Canvas:
         return self.canvas_of(frame_width, frame_height)
 
-    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: Any) -> Image.Image:
-        return picture
+    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: Any) -> Frame:
+        return np.asarray(picture)
 
 
 @pytest.mark.parametrize(("height", "width"), [(90, 126), (480, 832), (333, 517), (1080, 1920)])

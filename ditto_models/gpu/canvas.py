@@ -37,19 +37,19 @@ class Canvas:
         box = (0.0, 0.0, min(right, filled.shape[1]), min(bottom, filled.shape[0]))
         return Image.fromarray(filled).resize((self.width, self.height), Image.Resampling.LANCZOS, box)
 
-    def take(self, picture: Image.Image) -> Frame:
-        """The frame HWC uint8 of a picture RGB that has this canvas's size.
+    def take(self, picture: Frame) -> Frame:
+        """The frame of a picture that has this canvas's size, both HWC uint8 RGB.
 
         Raises:
             ValueError: it has another size, so that nobody knows where the frame lies on it.
         """
-        asked = self.width, self.height
-        if picture.size != asked:
-            raise ValueError(f"a network gave a picture of {picture.size}; expected {asked} as asked")
+        expected = self.height, self.width, 3
+        if picture.shape != expected:
+            raise ValueError(f"a network gave a picture of {picture.shape}; expected {expected} as asked")
         right, bottom = self.frame_width * self.scale, self.frame_height * self.scale
         box = (0.0, 0.0, min(right, self.width), min(bottom, self.height))
         size = self.frame_width, self.frame_height
-        return np.array(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS, box))
+        return np.array(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, box))
 
     @property
     def used(self) -> float:

@@ -1,4 +1,4 @@
-"""How pipelines of diffusers are run: ended between steps when nobody waits, and for videos, pixels in and out."""
+"""How pipelines of diffusers are run: ended between steps when nobody waits, and pixels in and out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ditto_models.base import Frame, Frames
 from ditto_models.executors.of_call import stop_if_cancelled
@@ -22,13 +23,18 @@ def denoised(pipeline: Any, **arguments: Any) -> Frames:
         CallCancelled: nobody waits for it any more; seen after each step.
         ArithmeticError: the network's numbers overflowed.
     """
-    try:
-        made = pipeline(output_type="pt", callback_on_step_end=between_steps, **arguments)
-    except BaseException:
-        # A call that ends midway leaves what it offloads on the device.
-        pipeline.maybe_free_model_hooks()
-        raise
-    return _levels(made.frames[0])
+    return _levels(_run(pipeline, output_type="pt", **arguments).frames[0])
+
+
+def drawn(pipeline: Any, **arguments: Any) -> NDArray[np.uint8]:
+    """The picture that an image pipeline makes of these arguments, HWC uint8, of as many channels as it has.
+
+    Raises:
+        CallCancelled: nobody waits for it any more; seen after each step.
+        ArithmeticError: the network's numbers overflowed.
+    """
+    made = _run(pipeline, output_type="pt", **arguments)
+    return np.asarray(_levels(made.images[:1])[0])
 
 
 def pictures(frames: Frames | Sequence[Frame]) -> list[Image]:
@@ -38,23 +44,27 @@ def pictures(frames: Frames | Sequence[Frame]) -> list[Image]:
     return [Image.fromarray(frame) for frame in frames]
 
 
-def between_steps(pipeline: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """For a pipeline's `callback_on_step_end`.
+def _run(pipeline: Any, **arguments: Any) -> Any:
+    try:
+        return pipeline(callback_on_step_end=_after_step, **arguments)
+    except BaseException:
+        # A call that ends midway leaves what it offloads on the device.
+        pipeline.maybe_free_model_hooks()
+        raise
 
-    Raises:
-        CallCancelled: nobody waits for the result.
-    """
+
+def _after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
     stop_if_cancelled()
     return {}
 
 
-def _levels(video_TCHW: torch.Tensor) -> Frames:
+def _levels(video_TCHW: torch.Tensor) -> NDArray[np.uint8]:
     """Values 0..1 in whole levels, THWC; turned on the device, where it is quick and a quarter of it travels."""
     import torch
 
     if not torch.isfinite(video_TCHW).all():
         raise ArithmeticError(
-            "the network made pixels that are not numbers; expected 0..1: try placement.dtype bfloat16"
+            "the network made pixels that are not numbers; expected 0..1: try placement.dtype bfloat16, or more steps"
         )
     levels_THWC = video_TCHW.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1)
     return np.ascontiguousarray(levels_THWC.cpu().numpy())

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from pydantic import Field
 
-from ditto_models.base import EditRequest
+from ditto_models.base import EditRequest, Frame
 from ditto_models.gpu.canvas import Canvas, snug_canvas
-from ditto_models.gpu.denoising import between_steps
+from ditto_models.gpu.denoising import drawn
 from ditto_models.gpu.instruct_editor import InstructEditor, InstructEditorConfig, guidance_at
 from ditto_models.gpu.weights import WeightsConfig
 
@@ -60,9 +60,10 @@ class Flux2KleinEditor(InstructEditor[Flux2KleinConfig]):
         """The frame's own size where it can be."""
         return snug_canvas(frame_width, frame_height, 16, self.config.most_pixels)
 
-    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Image.Image:
+    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Frame:
         """The edited picture."""
-        edited: Image.Image = pipeline(
+        return drawn(
+            pipeline,
             image=picture,
             prompt=request.text,
             guidance_scale=guidance_at(request.strength, self.config.guidance),
@@ -70,6 +71,4 @@ class Flux2KleinEditor(InstructEditor[Flux2KleinConfig]):
             height=picture.height,
             num_inference_steps=self.config.steps,
             generator=noise,
-            callback_on_step_end=between_steps,
-        ).images[0]
-        return edited
+        )

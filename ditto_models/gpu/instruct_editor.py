@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from ditto_models.base import EditRequest, Frame, Mask
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.canvas import Canvas
+from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, ease
@@ -39,6 +40,8 @@ class InstructEditorConfig(BaseModel):
 
     weights: WeightsConfig
     """Of the whole pipeline."""
+    loras: tuple[LoraConfig, ...] = ()
+    """Fused into the transformer, in order; for example one of few-step editing, with the steps that it wants."""
     placement: PlacementConfig = PlacementConfig()
     """Where and how it runs."""
     keep_outside_mask: bool = False
@@ -65,8 +68,9 @@ class InstructEditor(Network[C, Any]):
         Raises:
             WeightsError: the weights are not there, or are another model's.
         """
-        pipeline = load_pipeline(self.pipeline, self.config.weights, self.config.placement)
-        self.name = resolved(self.config.weights)  # a branch's commit is known from here on
+        config = self.config
+        pipeline = load_pipeline(self.pipeline, config.weights, config.placement, loras=config.loras)
+        self.name = resolved(config.weights)  # a branch's commit is known from here on
         return pipeline
 
     def ease(self, loaded: Any) -> str:
@@ -79,8 +83,8 @@ class InstructEditor(Network[C, Any]):
         ...
 
     @abstractmethod
-    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Image.Image:
-        """The edited picture, RGB, in the size of `picture`."""
+    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Frame:
+        """The edited picture, HWC uint8 RGB, in the size of `picture`."""
         ...
 
     def edit(self, frame: Frame, mask: Mask, request: EditRequest) -> Frame:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from ditto_models.base import EditRequest
+from ditto_models.base import EditRequest, Frame
 from ditto_models.gpu.canvas import Canvas, area_canvas
-from ditto_models.gpu.denoising import between_steps
+from ditto_models.gpu.denoising import drawn
 from ditto_models.gpu.instruct_editor import InstructEditor, InstructEditorConfig, guidance_at
 from ditto_models.gpu.weights import WeightsConfig
 
@@ -23,8 +24,8 @@ class QwenImage21Config(InstructEditorConfig):
 
     weights: WeightsConfig = WeightsConfig(repo="Qwen/Qwen-Image-2.1")
     """Of a QwenImage21Pipeline."""
-    steps: int = Field(default=0, ge=0, le=200)
-    """Of denoising; 0 takes the schedule that comes with the weights, or 40 steps where none does."""
+    steps: int | None = Field(default=None, ge=2, le=200)
+    """Of denoising; None takes the schedule that comes with the weights, or 40 steps where none does."""
     true_cfg: float = Field(default=1.0, ge=1, le=20)
     """Classifier-free guidance at strength 1. The model is meant to be sampled without (1), in half the time; strength
     is left aside then."""
@@ -41,11 +42,12 @@ class QwenImage21Editor(InstructEditor[QwenImage21Config]):
         """Of the area asked for."""
         return area_canvas(frame_width, frame_height, self.config.resolution**2)
 
-    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Image.Image:
+    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Frame:
         """The edited picture."""
         true_cfg = guidance_at(request.strength, self.config.true_cfg)
         steps = self.config.steps
-        edited = pipeline(
+        rgba = drawn(
+            pipeline,
             image=picture,
             prompt=request.text,
             negative_prompt=" " if true_cfg > 1 else None,
@@ -56,12 +58,11 @@ class QwenImage21Editor(InstructEditor[QwenImage21Config]):
             # Otherwise a schedule that comes with the weights would go before a number of steps.
             sigmas=np.linspace(1, 1 / steps, steps) if steps else None,
             generator=noise,
-            callback_on_step_end=between_steps,
-        ).images[0]
-        return _opaque(edited)
+        )
+        return _opaque(rgba)
 
 
-def _opaque(picture: Image.Image) -> Image.Image:
-    """RGB of RGBA: video has no alpha. Over white, as the model was trained to read transparent pictures."""
-    rgba = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+def _opaque(picture: NDArray[np.uint8]) -> Frame:
+    """RGB of RGBA, HWC: video has no alpha. Over white, as the model was trained to read transparent pictures."""
+    alpha = picture[:, :, 3:].astype(np.float32) / 255
+    return np.asarray(np.rint(picture[:, :, :3] * alpha + 255 * (1 - alpha)), np.uint8)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from pydantic import Field
 
-from ditto_models.base import EditRequest
+from ditto_models.base import EditRequest, Frame
 from ditto_models.gpu.canvas import Canvas, area_canvas
-from ditto_models.gpu.denoising import between_steps
+from ditto_models.gpu.denoising import drawn
 from ditto_models.gpu.instruct_editor import InstructEditor, InstructEditorConfig, guidance_at
 from ditto_models.gpu.weights import WeightsConfig
 
@@ -22,8 +22,8 @@ class QwenImageEditConfig(InstructEditorConfig):
 
     weights: WeightsConfig = WeightsConfig(repo="Qwen/Qwen-Image-Edit-2511")
     """Of a QwenImageEditPlusPipeline."""
-    steps: int = Field(default=40, ge=1, le=200)
-    """Of denoising."""
+    steps: int = Field(default=40, ge=2, le=200)
+    """Of denoising; a schedule of one is not a number."""
     true_cfg: float = Field(default=4.75, ge=1, le=20)
     """Classifier-free guidance at strength 1, where 1 is none and takes half the time; at strength 0.8 the default is
     the 4 of its authors. 1 for few-step LoRAs, which then leave strength aside."""
@@ -40,10 +40,11 @@ class QwenImageEditor(InstructEditor[QwenImageEditConfig]):
 
         return area_canvas(frame_width, frame_height, plus.VAE_IMAGE_SIZE)
 
-    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Image.Image:
+    def redraw(self, pipeline: Any, picture: Image.Image, request: EditRequest, noise: torch.Generator) -> Frame:
         """The edited picture."""
         true_cfg = guidance_at(request.strength, self.config.true_cfg)
-        edited: Image.Image = pipeline(
+        return drawn(
+            pipeline,
             image=picture,
             prompt=request.text,
             # Guidance away from the picture without any words.
@@ -53,6 +54,4 @@ class QwenImageEditor(InstructEditor[QwenImageEditConfig]):
             height=picture.height,
             num_inference_steps=self.config.steps,
             generator=noise,
-            callback_on_step_end=between_steps,
-        ).images[0]
-        return edited
+        )
