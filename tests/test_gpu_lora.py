@@ -13,11 +13,10 @@ import torch
 from pydantic import ValidationError
 
 from ditto_models.executors.of_call import call_scope
-from ditto_models.gpu.libraries import prepare_libraries
 from ditto_models.gpu.lora import Fused, LoraConfig, with_loras
 from ditto_models.gpu.lora_names import own_name
-from ditto_models.gpu.single_file import file_of
-from ditto_models.gpu.weights import WeightsError
+from ditto_models.gpu.weights import WeightsError, located
+from ditto_models.torchvision_cpu import declare_operators
 from tests.lora_files import NAMINGS, RANK, WEIGHTS, Factors, Keys, factors, saved
 from tests.tiny_wan import VACE
 
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def transformer() -> Any:
-    prepare_libraries()
+    declare_operators()
     from diffusers import WanVACETransformer3DModel
 
     torch.manual_seed(0)
@@ -243,8 +242,8 @@ def test_only_safetensors_of_a_folder_that_has_them(tmp_path: Path) -> None:
     for file in ("lora.bin", "lora.pt", "/etc/lora.safetensors"):
         with pytest.raises(ValidationError):
             config(tmp_path, file=file)
-    with pytest.raises(WeightsError, match=r"there is no 'lora\.safetensors'"):
-        file_of(config(tmp_path))
+    with pytest.raises(WeightsError, match=r"have no file 'lora\.safetensors'"):
+        located(config(tmp_path))
 
 
 def test_a_report_reads_as_a_line() -> None:

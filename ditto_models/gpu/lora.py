@@ -17,8 +17,8 @@ from pydantic import Field
 
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.lora_names import Change, changes_of
-from ditto_models.gpu.single_file import SingleFileConfig, file_of
-from ditto_models.gpu.weights import WeightsError
+from ditto_models.gpu.single_file import SingleFileConfig
+from ditto_models.gpu.weights import WeightsError, located
 
 if TYPE_CHECKING:
     import torch
@@ -81,7 +81,7 @@ def _fused(pipeline: Any, name: str, lora: LoraConfig) -> Fused:
     transformer = getattr(pipeline, name, None)
     if transformer is None:
         raise WeightsError(f"lora {lora.file!r} is for {name!r}, which this pipeline does not have; see `transformer`")
-    with safe_open(file_of(lora), framework="pt") as file:
+    with safe_open(located(lora), framework="pt") as file:
         keys = [key for key in file.keys() if not any(fnmatch(key, pattern) for pattern in lora.leave)]  # noqa: SIM118
         changes = changes_of(lora.file, keys, transformer, file.metadata() or {})
         parameters = dict(transformer.named_parameters())

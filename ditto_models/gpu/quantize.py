@@ -26,10 +26,12 @@ def quantized(transformer: Any, how: Quantization, device: Any, dtype: Any) -> A
     """Quantize a diffusers transformer in place, layer by layer on `device`; it computes in `dtype`.
 
     Raises:
-        CannotQuantize: the device has no fp8 units, or the transformer no repeated blocks.
+        CannotQuantize: the device has no fp8 units, or the transformer no repeated blocks, or it is quantized already.
     """
     if how == "none":
         return transformer
+    if getattr(transformer, "is_quantized", False):
+        raise CannotQuantize(f"{type(transformer).__name__} is quantized by its file (GGUF); choose quantization none")
     if how == "fp8_layerwise":
         import torch
 

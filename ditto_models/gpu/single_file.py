@@ -5,46 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ditto_models.gpu.weights import WeightsError
+from ditto_models.gpu.weights import WeightsConfig, WeightsError, located
 
 
-class SingleFileConfig(BaseModel):
-    """Which file."""
+class SingleFileConfig(WeightsConfig):
+    """Which file, alone of its repository."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    repo: str = Field(min_length=1)
-    """A hub's name or a folder."""
     file: str = Field(pattern=r"^[^/].*\.(safetensors|gguf)$")
     """In it, for example "loras/causvid.safetensors"; no other format is read."""
-    revision: str = "main"
-    """Commit of the hub's repository; a branch or tag may change under a run."""
-
-
-def file_of(config: SingleFileConfig) -> Path:
-    """The file, downloaded on first use, and nothing else of its repository.
-
-    Raises:
-        WeightsError: there is no such file, or the hub is out of reach.
-    """
-    folder = Path(config.repo)
-    if folder.is_dir():
-        path = folder / config.file
-        if not path.is_file():
-            raise WeightsError(f"there is no {config.file!r} in {config.repo!r}; expected weights there, mind the name")
-        return path
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(config.repo, config.file, revision=config.revision))
-    except Exception as error:
-        said = str(error).splitlines()[0]
-        raise WeightsError(
-            f"{config.file!r} of {config.repo!r} at {config.revision!r} cannot be had: {said}; "
-            "give a folder, or run where the hub or its cache is"
-        ) from error
 
 
 def transformer_of(kind: Any, config: SingleFileConfig, folder: Path, subfolder: str, dtype: Any) -> Any:
@@ -54,11 +24,11 @@ def transformer_of(kind: Any, config: SingleFileConfig, folder: Path, subfolder:
     layer as it computes in `dtype`; its norms and biases are as the file has them.
 
     Raises:
-        WeightsError: the file does not hold this transformer.
+        WeightsError: it cannot be had, or does not hold this transformer.
     """
     from diffusers import GGUFQuantizationConfig
 
-    path = file_of(config)
+    path = located(config)
     packed = GGUFQuantizationConfig(compute_dtype=dtype) if path.suffix == ".gguf" else None
     try:
         return kind.from_single_file(
