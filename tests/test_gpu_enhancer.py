@@ -17,7 +17,7 @@ from ditto_models.gpu.geometry import UnfitVideo
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.wan22_enhancer import Wan22Enhancer, Wan22EnhancerConfig
 from ditto_models.gpu.weights import WeightsConfig, WeightsError
-from tests.tiny_wan import tiny_wan22
+from tests.tiny_wan import tiny_wan22, watched
 
 pytestmark = pytest.mark.slow
 
@@ -74,15 +74,12 @@ def through_vae(network: Wan22Enhancer, video: Frames) -> Frames:
 def test_steps_are_exactly_those_of_the_settings(settings: dict[str, Any], edited: Frames) -> None:
     network = Wan22Enhancer(Wan22EnhancerConfig(**settings, low=(500, 375, 250, 125)))
     pipeline = network.with_loaded(lambda pipeline: pipeline)
-    seen: list[float] = []
-    pipeline.transformer.register_forward_pre_hook(
-        lambda _, __, given: seen.append(float(given["timestep"][0])), with_kwargs=True
-    )
-    network.enhance(edited, edited, "low", 7)
+    with watched(pipeline.transformer) as seen:
+        network.enhance(edited, edited, "low", 7)
     assert seen == [500, 375, 250, 125]
     assert pipeline.scheduler.sigmas.tolist() == [0.5, 0.375, 0.25, 0.125, 0]
-    seen.clear()
-    network.enhance(edited, edited, "medium", 7)
+    with watched(pipeline.transformer) as seen:
+        network.enhance(edited, edited, "medium", 7)
     assert seen == pytest.approx([571.4, 493.2, 387.1, 235.3], abs=0.01)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from ditto_models.gpu.single_file import SingleFileConfig
 from ditto_models.gpu.wan_vace import WanVace, WanVaceConfig
 from ditto_models.gpu.weights import WeightsConfig, WeightsError
 from tests.tiny_guides import tiny_depth
-from tests.tiny_wan import tiny_vace, tiny_vace_of_two
+from tests.tiny_wan import tiny_vace, tiny_vace_of_two, watched
 
 pytestmark = pytest.mark.slow
 
@@ -69,19 +67,6 @@ MASKS[0, 40:48] = 0.3
 def request(**changes: Any) -> EditRequest:
     given = {"prompt": "a red car in snow", "edit_type": "replace", "scope": "local", "parameters": {}}
     return EditRequest(**{"text": "make the car red", "strength": 1.0, "seed": 7, **given, **changes})
-
-
-@contextmanager
-def watched(module: Any) -> Iterator[list[float]]:
-    """The timesteps at which a transformer runs, or a 0 for each call of another network."""
-    seen: list[float] = []
-
-    def see(_: Any, __: Any, arguments: dict[str, Any]) -> None:
-        seen.append(float(arguments["timestep"][0]) if "timestep" in arguments else 0.0)
-
-    handle = module.register_forward_pre_hook(see, with_kwargs=True)
-    yield seen
-    handle.remove()
 
 
 def structure(network: WanVace, source: Frames = SOURCE, key_edited: Frame = KEY_EDITED, **changes: Any) -> Frames:

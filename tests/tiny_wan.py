@@ -6,6 +6,8 @@ VACE with one expert (Wan2.1-VACE), VACE with two (Wan2.2-VACE-Fun), and text to
 from __future__ import annotations
 
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,19 @@ def tiny_wan22(folder: Path) -> Path:
         boundary_ratio=BOUNDARY_RATIO,
     ).save_pretrained(folder)
     return folder
+
+
+@contextmanager
+def watched(module: Any) -> Iterator[list[float]]:
+    """The timesteps at which a transformer runs, or a 0 for each call of another network."""
+    seen: list[float] = []
+
+    def see(_: Any, __: Any, arguments: dict[str, Any]) -> None:
+        seen.append(float(arguments["timestep"][0]) if "timestep" in arguments else 0.0)
+
+    handle = module.register_forward_pre_hook(see, with_kwargs=True)
+    yield seen
+    handle.remove()
 
 
 def _shared_parts() -> dict[str, Any]:
