@@ -51,8 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def network(folder: Path, **settings: Any) -> LTX2InContext:
     plain = PlacementConfig(device="cpu", dtype="float32")
-    quick = {"num_steps": 2, "guidance": 1.0} | settings
-    return LTX2InContext(LTX2InContextConfig(weights=WeightsConfig(repo=str(folder)), placement=plain, **quick))
+    quick = {"placement": plain, "num_steps": 2, "guidance": 1.0} | settings
+    return LTX2InContext(LTX2InContextConfig(weights=WeightsConfig(repo=str(folder)), **quick))
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +157,12 @@ def test_what_it_cannot_make_exactly_is_refused(ltx2: LTX2InContext, shape: tupl
     with pytest.raises(UnfitVideo, match=said) as error:
         made(ltx2, source=video, masks=np.zeros(shape[:3], np.float32), key_edited=video[0])
     assert "\n" not in str(error.value)
+
+
+def test_it_runs_in_the_precision_that_it_has_by_default(folder: Path, ltx2: LTX2InContext) -> None:
+    first = made(ltx2)
+    half = made(network(folder, placement=PlacementConfig(device="cpu")))
+    assert np.abs(half.astype(int) - first).mean() < first.std()
 
 
 def test_distilled_weights_run_at_exactly_their_levels(folder: Path) -> None:

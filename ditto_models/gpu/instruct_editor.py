@@ -17,9 +17,11 @@ from ditto_models.base import EditRequest, Frame, Mask
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.canvas import Canvas
 from ditto_models.gpu.lora import LoraConfig
+from ditto_models.gpu.mask_shape import dilated, firmed
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, ease
+from ditto_models.gpu.vace_controls import composed, region_of
 from ditto_models.gpu.weights import WeightsConfig, resolved
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ LEAST_SIDE = 64
 GREATEST_RATIO = 4.0
 """Of the longer side to the shorter one; no video is beyond it, and pipelines refuse some that are."""
 MARGIN = 0.03
-"""Of the shorter side: how far a mask grows, and how softly it ends, before the source is kept outside of it."""
+"""Of the height: outside of a mask the edit is whole for as far as this, and gone at twice as far."""
 
 
 class InstructEditorConfig(BaseModel):
@@ -115,16 +117,11 @@ def kept_outside(mask: Mask, source: Frame, edited: Frame) -> Frame:
 
     With an empty mask nothing says where the edit is: it is kept whole, and a note says so.
     """
-    import cv2
-
-    if mask.max() < 0.5:
+    if not region_of(mask).any():
         note("the mask is empty: nothing of the source was kept outside of it")
         return edited
-    margin = max(1, round(MARGIN * min(mask.shape)))
-    grown = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * margin + 1, 4 * margin + 1)))
-    # Three standard deviations are the margin: the border is soft, and the mask itself stays at 1.
-    weight_HW1 = cv2.GaussianBlur(grown, (0, 0), margin / 3)[:, :, None]
-    mixed: Frame = np.rint(weight_HW1 * edited + (1 - weight_HW1) * source.astype(np.float32)).astype(np.uint8)
+    grown = region_of(dilated(firmed(mask[None]), MARGIN))
+    mixed: Frame = composed(source[None], edited[None], grown, round(MARGIN * len(mask)))[0]
     return mixed
 
 
