@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -170,7 +171,28 @@ def ensure(name: str) -> Path:
     Raises:
         AssetError: the name is unknown, the download failed, or a sha256 differs from the table's.
     """
-    return AssetStore(load_table(), cache_folder(), pip_download).ensure(name)
+    asked = _asked.get()
+    if asked is not None:
+        asked.append(name)
+    return AssetStore(load_table(), cache_folder(), _not_now if asked is not None else pip_download).ensure(name)
+
+
+_asked: ContextVar[list[str] | None] = ContextVar("asked", default=None)
+
+
+@contextmanager
+def nothing_fetched() -> Iterator[list[str]]:
+    """While the block lasts, an asset that is not in the cache is an AssetError; gives the names asked for."""
+    asked: list[str] = []
+    token = _asked.set(asked)
+    try:
+        yield asked
+    finally:
+        _asked.reset(token)
+
+
+def _not_now(requirement: str, package: Package, folder: Path) -> Path:
+    raise AssetError(f"{requirement} is not in the cache {str(folder.parent.parent)!r}, and nothing is fetched now")
 
 
 def sample_clips() -> Path:

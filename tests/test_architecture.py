@@ -36,6 +36,7 @@ COMMANDS = [
     "agent.judge",
     "agent.export",
     "agent.ingest",
+    "agent.preflight",
     "ditto_models.serve",
     "ditto_models.assets",
 ]

@@ -94,7 +94,7 @@ def _of_cache(weights: WeightsConfig, cached: Path | None) -> Path:
     if cached is None:
         raise WeightsError(
             f"weights {weights.repo!r} at {weights.revision!r} are not in the cache {hub.cache_folder()!r}, and the "
-            "hub is not asked (HF_HUB_OFFLINE): fetch them where it can be, or give a folder"
+            "hub is not asked (HF_HUB_OFFLINE); fetch them where it can be, or give a folder"
         )
     names = hub.cached_names(weights.repo, cached.name)
     if names is not None:

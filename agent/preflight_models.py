@@ -1,0 +1,46 @@
+"""The models of a profile, built as a run builds them, without fetching anything; what hinders that is a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+from agent.preflight_findings import Finding, fail, ok
+from agent.profile import Profile
+from ditto_models import assets
+
+GPU_EXTRA = ".venv/bin/python -m pip install -c requirements/constraints.txt '.[gpu]'"
+
+
+def built(profile: Profile) -> tuple[dict[str, object], list[Finding]]:
+    """Models by slot, and what was found about the weights that are bundled.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown.
+    """
+    from agent.context import build_models, build_source_models
+
+    roots: dict[str, object] = {}
+    findings: list[Finding] = []
+    missing: set[str] = set()
+    with assets.nothing_fetched() as asked:
+        for build in (build_models, build_source_models):
+            try:
+                models = build(profile)
+            except assets.AssetError as error:
+                missing.add(asked[-1])
+                findings.append(
+                    fail("assets", "bundled weights", f"{asked[-1]}: {error}", "", "make setup, then once more")
+                )
+            except ImportError as error:
+                found = f"a package is missing: {error.name or error}"
+                findings.append(fail("packages", "models", found, "what the profile's models import", GPU_EXTRA))
+            else:
+                roots |= {field.name: getattr(models, field.name) for field in fields(models)}
+    return roots, [*findings, *_bundled(name for name in dict.fromkeys(asked) if name not in missing)]
+
+
+def _bundled(there: Iterable[str]) -> list[Finding]:
+    names, table = list(there), assets.load_table().assets
+    licences = ", ".join(sorted({table[name].licence for name in names}))
+    return [ok("assets", "bundled weights", f"{', '.join(names)} in the cache ({licences})")] if names else []
