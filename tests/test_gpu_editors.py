@@ -76,6 +76,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as plus
 
     torch.set_flush_denormal(True)
+    torch.set_num_threads(1)  # two contend with the other test process, and are ten times as slow
 
     def another(folder: Path) -> Editor:
         return MAKERS[request.param](WeightsConfig(repo=str(folder)))

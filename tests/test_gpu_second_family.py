@@ -46,6 +46,7 @@ MASKS[:, :32, 8:40] = 1
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_flush_denormal(True)
+    torch.set_num_threads(1)  # two contend with the other test process, and are ten times as slow
     return tiny_ltx2(tmp_path_factory.mktemp("ltx2") / "ltx2")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, UnsupportedEdit
+from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.carrier import check
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.denoising import denoised, pictures
@@ -24,7 +24,7 @@ from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, ease
-from ditto_models.gpu.vace_controls import GREY, Region, composed, region_of
+from ditto_models.gpu.vace_controls import GREY, Region, composed, region_to_edit
 from ditto_models.gpu.weights import WeightsConfig, resolved
 
 if TYPE_CHECKING:
@@ -118,12 +118,7 @@ class LTX2InContext(Network[LTX2InContextConfig, Any]):
         check(source, masks, key_index, key_edited)
         if route == "structure":
             return self.with_loaded(lambda pipeline: self._made(pipeline, source, None, key_index, key_edited, request))
-        region = region_of(masks)
-        if not region.any():
-            raise UnsupportedEdit(
-                f"route 'mask' of {self.name} has an empty mask, so nothing would change; "
-                "expected the edit's target in it: name another target, or take route 'structure'"
-            )
+        region = region_to_edit(self.name, masks)
         made = self.with_loaded(lambda pipeline: self._made(pipeline, source, region, key_index, key_edited, request))
         return composed(source, made, region, self.config.feather_pixels)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ditto_models.base import Frame, Frames, Masks
+from ditto_models.base import Frame, Frames, Masks, UnsupportedEdit
 
 KeyFrameEnters = Literal["reference", "frame", "both"]
 Region = NDArray[np.bool_]
@@ -54,6 +54,21 @@ def mask_controls(
 def region_of(masks: Masks) -> Region:
     """Where soft masks hold more than half."""
     return np.asarray(masks > 0.5)
+
+
+def region_to_edit(name: str, masks: Masks) -> Region:
+    """The region that the generator of this name is to make anew on the route "mask".
+
+    Raises:
+        UnsupportedEdit: there is nothing in the masks.
+    """
+    region = region_of(masks)
+    if not region.any():
+        raise UnsupportedEdit(
+            f"route 'mask' of {name} has an empty mask, so nothing would change; "
+            "expected the edit's target in it: name another target, or take route 'structure'"
+        )
+    return region
 
 
 def composed(source: Frames, made: Frames, region: Region, feather_pixels: int) -> Frames:

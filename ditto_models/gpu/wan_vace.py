@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, UnsupportedEdit
+from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.carrier import check
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.denoising import denoised, pictures
@@ -32,7 +32,7 @@ from ditto_models.gpu.vace_controls import (
     KeyFrameEnters,
     composed,
     mask_controls,
-    region_of,
+    region_to_edit,
     structure_controls,
 )
 from ditto_models.gpu.wan_text import MOST_TOKENS, WanPrompts
@@ -140,12 +140,7 @@ class WanVace(Network[WanVaceConfig, Any]):
         if route == "structure":
             controls = structure_controls(self._nearness_of(source), key_edited)
             return self.with_loaded(lambda pipeline: self._made(pipeline, controls, request))
-        region = region_of(masks)
-        if not region.any():
-            raise UnsupportedEdit(
-                f"route 'mask' of {self.name} has an empty mask, so nothing would change; "
-                "expected the edit's target in it: name another target, or take route 'structure'"
-            )
+        region = region_to_edit(self.name, masks)
         controls = mask_controls(source, region, key_index, key_edited, self.config.key_frame_enters)
         made = self.with_loaded(lambda pipeline: self._made(pipeline, controls, request))
         return composed(source, made, region, self.config.feather_pixels)
