@@ -23,7 +23,7 @@ def clip_findings(units: Sequence[Unit], clips: IngestConfig) -> Iterator[Findin
 
 
 def _geometry(unit: Unit, clips: IngestConfig) -> Iterator[Finding]:
-    step, side = unit.frames_step, unit.side_step
+    step, side = unit.grid.frames_step, unit.grid.side_step
     problems = []
     if clips.frames % step != 1 % step:
         below = (clips.frames - 1) // step * step + 1

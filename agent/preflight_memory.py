@@ -10,6 +10,7 @@ from agent.clip_rules import IngestConfig
 from agent.preflight_findings import Finding, fail, ok, warn
 from agent.preflight_networks import Unit
 from agent.preflight_weights import States
+from ditto_models.gpu.geometry import Grid
 from ditto_models.gpu.known_weights import known
 from ditto_models.gpu.machine import Gpu
 from ditto_models.gpu.memory_need import BYTES, Clip, Need, need_of
@@ -21,9 +22,15 @@ OF_A_PART = "_file"
 LADDER = ("none", "model", "group", "sequential")
 
 
-def clip_of(clips: IngestConfig) -> Clip:
-    """The largest clips that are cut."""
-    return Clip(frames=clips.frames, height=clips.max_height, width=clips.max_width)
+def clip_of(clips: IngestConfig, grid: Grid) -> Clip:
+    """The largest clips that are cut, in the tokens of a network."""
+    return Clip(
+        frames=clips.frames,
+        height=clips.max_height,
+        width=clips.max_width,
+        frames_step=grid.frames_step,
+        side_step=grid.side_step,
+    )
 
 
 def parameters_of(unit: Unit, states: States) -> dict[str, int]:
@@ -58,10 +65,9 @@ def memory_findings(
     units: Sequence[Unit], states: States, clips: IngestConfig, gpus: Sequence[Gpu], ram: int | None, workers: int
 ) -> Iterator[Finding]:
     """For each network that wants a GPU, and for all together. `gpus`: those that workers would have."""
-    clip = clip_of(clips)
     needs: dict[str, Need] = {}
     for unit in units:
-        parameters = parameters_of(unit, states)
+        parameters, clip = parameters_of(unit, states), clip_of(clips, unit.grid)
         if not unit.wants_gpu:
             continue
         if not parameters:

@@ -14,6 +14,7 @@ from types import FunctionType, MethodType
 from pydantic import BaseModel
 
 from agent.profile import Profile
+from ditto_models.gpu.geometry import WAN, Grid
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.weights import WeightsConfig
 
@@ -35,10 +36,8 @@ class Unit:
     """Name of the network's class."""
     makes: str
     """video, picture, or frames: what one call works on."""
-    frames_step: int = 4
-    """Videos have a multiple of so many frames, and one more."""
-    side_step: int = 16
-    """Sides of videos are multiples of so many pixels."""
+    grid: Grid = WAN
+    """Sizes of video that it takes."""
     weights: tuple[tuple[tuple[str, ...], WeightsConfig], ...]
     """By path in the slot's config; the first are the network's own, others are LoRAs and the like."""
 
@@ -78,8 +77,7 @@ def units_of(roots: Mapping[str, object]) -> list[Unit]:
                     config=config,
                     network=type(network).__name__,
                     makes=kind if not path else "frames",
-                    frames_step=getattr(network, "frames_step", 4),
-                    side_step=getattr(network, "side_step", 16),
+                    grid=getattr(network, "grid", WAN),
                     weights=weights,
                 )
             )
@@ -134,10 +132,10 @@ def _is_filled(cell: object) -> bool:
 
 def _loadable(config: BaseModel, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], BaseModel]]:
     """Configs with weights of their own, outer ones first."""
-    if any(_is_weights(value) for value in vars(config).values()):
+    if any(isinstance(value, WeightsConfig) for value in vars(config).values()):
         yield path, config
     for name, value in vars(config).items():
-        if isinstance(value, BaseModel) and not _is_weights(value):
+        if isinstance(value, BaseModel) and not isinstance(value, WeightsConfig):
             yield from _loadable(value, (*path, name))
 
 
@@ -145,21 +143,9 @@ def _weights(config: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[s
     for name, value in vars(config).items():
         several = value if isinstance(value, (tuple, list)) else (value,)
         for number, one in enumerate(several):
-            if _is_weights(one):
+            if isinstance(one, WeightsConfig):
                 index = (str(number),) if several is value else ()
-                yield (*path, name, *index), _as_weights(one)
-
-
-def _is_weights(value: object) -> bool:
-    return isinstance(value, BaseModel) and {"repo", "revision"} <= set(type(value).model_fields)
-
-
-def _as_weights(value: BaseModel) -> WeightsConfig:
-    if isinstance(value, WeightsConfig):
-        return value
-    return WeightsConfig(
-        repo=getattr(value, "repo", ""), revision=getattr(value, "revision", ""), file=getattr(value, "file", "")
-    )
+                yield (*path, name, *index), one
 
 
 def pinning(profile: Profile, unit: Unit, path: tuple[str, ...], weights: WeightsConfig, commit: str) -> str:

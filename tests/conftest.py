@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from tests.pretended_machine import quick_models, two_gpus, vace_profile
+from tests.tiny_hub import model_hub
 from tests.vllm_server import servers, trained_server, vllm_server, vllm_servers
 
-__all__ = ["servers", "trained_server", "vllm_server", "vllm_servers"]
+__all__ = [
+    "model_hub",
+    "quick_models",
+    "servers",
+    "trained_server",
+    "two_gpus",
+    "vace_profile",
+    "vllm_server",
+    "vllm_servers",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

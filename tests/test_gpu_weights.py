@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -50,19 +50,6 @@ PIPELINE = {
 }
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TinyHub]:
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    with TinyHub() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        template = "{endpoint}/{repo_id}/resolve/{revision}/{filename}".replace("{endpoint}", server.url)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        yield server
-
-
 def folder_of(root: Path, files: Mapping[str, bytes]) -> Path:
     for name, content in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -82,8 +69,8 @@ def refusal(**weights: object) -> str:
     return line
 
 
-def test_of_a_pipeline_only_its_components_are_fetched(hub: TinyHub) -> None:
-    commit = hub.add("org/wan", PIPELINE)
+def test_of_a_pipeline_only_its_components_are_fetched(model_hub: TinyHub) -> None:
+    commit = model_hub.add("org/wan", PIPELINE)
     weights = WeightsConfig(repo="org/wan")
     assert resolved(weights) == "org/wan@main"
     folder = located(weights)
@@ -97,27 +84,27 @@ def test_of_a_pipeline_only_its_components_are_fetched(hub: TinyHub) -> None:
         "vae/config.json",
         "vae/diffusion_pytorch_model.safetensors",
     }
-    asked = {line.partition(f"{commit}/")[2] for line in hub.asked if "/resolve/" in line}
+    asked = {line.partition(f"{commit}/")[2] for line in model_hub.asked if "/resolve/" in line}
     assert asked == names_in(folder), "nothing else may even be asked for"
 
 
-def test_a_pinned_revision_in_the_cache_needs_no_hub(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit = hub.add("org/wan", PIPELINE)
+def test_a_pinned_revision_in_the_cache_needs_no_hub(model_hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = model_hub.add("org/wan", PIPELINE)
     pinned = WeightsConfig(repo="org/wan", revision=commit, parts=("vae",))
     folder = located(pinned)
     assert (folder / "vae/diffusion_pytorch_model.safetensors").read_bytes() == ONE
     assert not (folder / "transformer/diffusion_pytorch_model-00001-of-00001.safetensors").exists()
-    hub.asked.clear()
+    model_hub.asked.clear()
     assert located(pinned) == folder
-    assert not hub.asked
+    assert not model_hub.asked
     # Parts that are not there yet are fetched, without the others again.
     assert located(WeightsConfig(repo="org/wan", revision=commit, parts=("transformer",))) == folder
-    assert {line.rsplit("/", 1)[-1] for line in hub.asked if line.startswith("GET") and "/resolve/" in line} == {
+    assert {line.rsplit("/", 1)[-1] for line in model_hub.asked if line.startswith("GET") and "/resolve/" in line} == {
         "diffusion_pytorch_model-00001-of-00001.safetensors"
     }
     # Nothing is asked where the hub must not be, and what is missing is said.
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    hub.asked.clear()
+    model_hub.asked.clear()
     assert located(WeightsConfig(repo="org/wan", revision=commit)) == folder
     (folder / "vae/diffusion_pytorch_model.safetensors").unlink()
     line = refusal(repo="org/wan", revision=commit)
@@ -125,25 +112,27 @@ def test_a_pinned_revision_in_the_cache_needs_no_hub(hub: TinyHub, monkeypatch: 
     assert "'vae/diffusion_pytorch_model.safetensors'" in line
     assert "not in the cache" in refusal(repo="org/wan", revision="0" * 40)
     assert "HF_HUB_OFFLINE" in refusal(repo="org/other")
-    assert not hub.asked
+    assert not model_hub.asked
 
 
-def test_a_branch_that_moved_is_followed_and_named(hub: TinyHub) -> None:
-    first = hub.add("org/depth", {"config.json": b"{}", "model.safetensors": ONE})
+def test_a_branch_that_moved_is_followed_and_named(model_hub: TinyHub) -> None:
+    first = model_hub.add("org/depth", {"config.json": b"{}", "model.safetensors": ONE})
     weights = WeightsConfig(repo="org/depth")
     assert located(weights).name == first
-    second = hub.add("org/depth", {"config.json": b'{"a": 1}', "model.safetensors": ONE})
+    second = model_hub.add("org/depth", {"config.json": b'{"a": 1}', "model.safetensors": ONE})
     assert located(weights).name == second
     assert resolved(weights).endswith(second)
     assert located(WeightsConfig(repo="org/depth", revision=first)).name == first
     assert (is_pinned(weights), is_pinned(WeightsConfig(repo="org/depth", revision=first))) == (False, True)
 
 
-def test_where_the_hub_fails_the_cache_is_used_and_that_is_noted(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    commit = hub.add("org/depth", {"config.json": b"{}", "model.safetensors": ONE})
+def test_where_the_hub_fails_the_cache_is_used_and_that_is_noted(
+    model_hub: TinyHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = model_hub.add("org/depth", {"config.json": b"{}", "model.safetensors": ONE})
     weights = WeightsConfig(repo="org/depth")
     folder = located(weights)
-    hub.status = 500
+    model_hub.status = 500
     with call_scope() as notes:
         assert located(weights) == folder
     [said] = notes
@@ -156,42 +145,42 @@ def test_where_the_hub_fails_the_cache_is_used_and_that_is_noted(hub: TinyHub, m
     assert "secret" not in line
 
 
-def test_a_hub_that_stays_silent_is_given_up(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub.go_on.clear()
+def test_a_hub_that_stays_silent_is_given_up(model_hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    model_hub.go_on.clear()
     begun = time.monotonic()
     with pytest.raises(hub_client.Unreachable, match="cannot be reached"):
         hub_client.listing("org/depth", "main", seconds=0.5)
     assert time.monotonic() - begun < 5
 
 
-def test_refusals_say_what_to_do_and_tell_no_token(hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_say_what_to_do_and_tell_no_token(model_hub: TinyHub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "the hub has none of that name, or it is private" in refusal(repo="org/none")
-    hub.add("org/gated", {"config.json": b"{}", "model.safetensors": ONE}, gated=True)
+    model_hub.add("org/gated", {"config.json": b"{}", "model.safetensors": ONE}, gated=True)
     line = refusal(repo="org/gated")
-    assert f"accept their licence on {hub.url}/org/gated, then set HF_TOKEN" in line
+    assert f"accept their licence on {model_hub.url}/org/gated, then set HF_TOKEN" in line
     assert "no revision 'v9'" in refusal(repo="org/gated", revision="v9")
     assert "no such folder, and no hub's name either" in refusal(repo="/data/wan/none")
     monkeypatch.setenv("HF_TOKEN", "hf_verysecret")
     for status in (401, 403):
-        hub.status = status
+        model_hub.status = status
         line = refusal(repo="org/gated")
         assert f"refuses the token ({status})" in line
         assert "verysecret" not in line
-    hub.status = 0
+    model_hub.status = 0
     assert located(WeightsConfig(repo="org/gated")).is_dir()
-    assert any("hf_verysecret" in token for token in hub.tokens), "the token is used, only never said"
+    assert any("hf_verysecret" in token for token in model_hub.tokens), "the token is used, only never said"
 
 
-def test_a_download_that_breaks_off_is_taken_up_again(hub: TinyHub) -> None:
-    commit = hub.add("org/wan", PIPELINE)
-    hub.cuts.add("transformer/diffusion_pytorch_model-00001-of-00001.safetensors")
+def test_a_download_that_breaks_off_is_taken_up_again(model_hub: TinyHub) -> None:
+    commit = model_hub.add("org/wan", PIPELINE)
+    model_hub.cuts.add("transformer/diffusion_pytorch_model-00001-of-00001.safetensors")
     folder = located(WeightsConfig(repo="org/wan", revision=commit))
-    assert not hub.cuts
+    assert not model_hub.cuts
     assert (folder / "transformer/diffusion_pytorch_model-00001-of-00001.safetensors").read_bytes() == LARGE
 
 
-def test_one_file_is_fetched_alone(hub: TinyHub) -> None:
-    hub.add("org/lora", {"a.safetensors": ONE, "b[1].safetensors": LARGE, "q4.gguf": b"GGUF"})
+def test_one_file_is_fetched_alone(model_hub: TinyHub) -> None:
+    model_hub.add("org/lora", {"a.safetensors": ONE, "b[1].safetensors": LARGE, "q4.gguf": b"GGUF"})
     path = located(WeightsConfig(repo="org/lora", file="b[1].safetensors"))
     assert path.read_bytes() == LARGE
     assert names_in(path.parent) == {"b[1].safetensors"}
@@ -202,15 +191,15 @@ def test_one_file_is_fetched_alone(hub: TinyHub) -> None:
         WeightsConfig(repo="org/lora", file="lora.pt")
 
 
-def test_code_and_pickles_are_refused_before_anything_large_is_fetched(hub: TinyHub) -> None:
+def test_code_and_pickles_are_refused_before_anything_large_is_fetched(model_hub: TinyHub) -> None:
     coded = {"config.json": b'{"auto_map": {"AutoModel": "model.Model"}}', "model.safetensors": LARGE}
-    hub.add("org/coded", {**coded, "model.py": b"raise SystemExit"})
+    model_hub.add("org/coded", {**coded, "model.py": b"raise SystemExit"})
     assert "code of their own to run (config.json: auto_map)" in refusal(repo="org/coded")
-    hub.add("org/old", {"config.json": b"{}", "pytorch_model.bin": LARGE})
+    model_hub.add("org/old", {"config.json": b"{}", "pytorch_model.bin": LARGE})
     assert "'pytorch_model.bin' and no *.safetensors beside it" in refusal(repo="org/old")
-    hub.add("org/custom", {**PIPELINE, "model_index.json": b'{"_class_name": ["pipeline", "Mine"]}'})
+    model_hub.add("org/custom", {**PIPELINE, "model_index.json": b'{"_class_name": ["pipeline", "Mine"]}'})
     assert "model_index.json: _class_name" in refusal(repo="org/custom")
-    fetched = [line for line in hub.asked if "/resolve/" in line]
+    fetched = [line for line in model_hub.asked if "/resolve/" in line]
     assert not [line for line in fetched if re.search(r"\.(safetensors|bin|py)$", line)]
 
 
@@ -266,14 +255,14 @@ def test_what_is_selected_never_runs_code(names: list[str], narrow: bool) -> Non
         assert "all_in_one.safetensors" not in chosen
 
 
-def test_the_environment_names_hub_and_cache(hub: TinyHub, tmp_path: Path) -> None:
-    commit = hub.add("org/depth", {"config.json": b"{}", "model.safetensors": ONE})
+def test_the_environment_names_hub_and_cache(model_hub: TinyHub, tmp_path: Path) -> None:
+    commit = model_hub.add("org/depth", {"config.json": b"{}", "model.safetensors": ONE})
     code = (
         "from ditto_models.gpu.weights import *\n"
         "weights = WeightsConfig(repo='org/depth')\n"
         "print(located(weights)); print(resolved(weights))"
     )
-    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home")}
+    environment = {**os.environ, "HF_ENDPOINT": model_hub.url, "HF_HOME": str(tmp_path / "home")}
     for offline in ("0", "1"):
         done = subprocess.run(
             [sys.executable, "-c", code],

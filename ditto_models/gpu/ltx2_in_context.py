@@ -68,6 +68,8 @@ class LTX2InContextConfig(BaseModel):
 class LTX2InContext(Network[LTX2InContextConfig, Any]):
     """A VideoGenerator; what is loaded is an LTX2InContextPipeline."""
 
+    grid = LTX
+
     def __init__(self, config: LTX2InContextConfig) -> None:
         super().__init__(config)
         self.name = resolved(config.weights)

@@ -5,10 +5,10 @@
 Weights: parameters times bytes of the type. Quantized denoisers: 98 % of them in one byte each (gpu/quantize.py). VAEs
 of video are kept in float32. Text encoders visit (gpu/offload.py) while nothing else works.
 
-Activations of a video transformer: tokens * width * 2 bytes * COPIES, where one token is 4 frames of 16x16 pixels (the
-first frame has its own): the residual stream, queries, keys, values, the inner layer of the feed-forward (2.7 times as
-wide), their copies in float32 for norms, and the hints that VACE adds at every fifth block. Activations of the VAE:
-four frames at full size in VAE_CHANNELS float32 channels, VAE_COPIES times; a quarter of it in tiles.
+Activations of a video transformer: tokens * width * 2 bytes * COPIES. One token of Wan is 4 frames of 16x16 pixels (the
+first frame has its own). Copies: the residual stream, queries, keys, values, the inner layer of the feed-forward (2.7
+times as wide), their float32 copies for norms, and the hints that VACE adds at every fifth block. Activations of the
+VAE: four frames at full size in VAE_CHANNELS float32 channels, VAE_COPIES times; a quarter of it in tiles.
 
 Pictures are edited at one megapixel, whatever the clip's size. bench/gpu.py measures what this guesses.
 """
@@ -43,6 +43,9 @@ class Clip:
     frames: int
     height: int
     width: int
+    frames_step: int = 4
+    side_step: int = 16
+    """Frames and pixels a side that one token stands for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +125,8 @@ def _activations(makes: str, clip: Clip, parameters: int, size: int) -> int:
     width = WIDTH * min(1.0, (parameters / WIDTH_AT) ** 0.5)
     tokens = PICTURE_TOKENS
     if makes == "video":
-        tokens = ((clip.frames - 1) // 4 + 1) * -(-clip.height // 16) * -(-clip.width // 16)
+        pictures = (clip.frames - 1) // clip.frames_step + 1
+        tokens = pictures * -(-clip.height // clip.side_step) * -(-clip.width // clip.side_step)
     return int(tokens * width * size * COPIES)
 
 
