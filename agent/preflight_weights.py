@@ -20,6 +20,8 @@ from ditto_models.gpu.weights_state import WeightsState, state_of
 
 HUB_SECONDS = 20.0
 """For everything that the hub is asked."""
+GENERIC = ("license", "licence", "agreement", "model")
+"""Words that any licence's name may have."""
 States = Mapping[WeightsConfig, WeightsState]
 
 
@@ -61,15 +63,22 @@ def weights_findings(profile: Profile, units: Sequence[Unit], states: States) ->
 
 def _presence(of: str, weights: WeightsConfig, state: WeightsState) -> Finding:
     what = weights.repo + (f"/{weights.file}" if weights.file else "")
+    entry = known(weights.repo)
     if state.problem:
         begun = f"{what}: " if weights.repo not in state.problem else ""
         found, _, change = f"{begun}{state.problem.removeprefix('weights ')}".partition("; ")
-        return fail("weights", of, found, "", change)
+        accept = "; they are gated: accept their licence and set HF_TOKEN" if entry and entry.gated else ""
+        return fail("weights", of, found, "", change + accept if "gated" not in state.problem else change)
     size = decimal(sum(part.stored_bytes for part in state.parts.values()))
     if state.place == "hub":
-        fetch = f"{decimal(state.to_fetch_bytes)} to fetch on first use"
-        return ok("weights", of, f"{what} is on the hub, {fetch}")
-    return ok("weights", of, f"{what} is in {'a folder' if state.place == 'folder' else 'the cache'}, {size}")
+        found = f"{what} is on the hub, {decimal(state.to_fetch_bytes)} to fetch on first use"
+        if state.gated and weights.file:  # of others a configuration was fetched, which proves the right to
+            return warn("weights", of, f"{found}; it is gated", "", "accept its licence on the hub and set HF_TOKEN")
+        return ok("weights", of, found)
+    found = f"{what} is in {'a folder' if state.place == 'folder' else 'the cache'}, {size}"
+    if state.remark:
+        return warn("weights", of, f"{found}; {state.remark.partition(';')[0]}", "", "HF_HUB_OFFLINE=1 asks no hub")
+    return ok("weights", of, found)
 
 
 def _revision(
@@ -107,7 +116,7 @@ def _judged(of: str, repo: str, terms: Licence, state: WeightsState) -> Finding:
     if terms.commercial == "no":
         instead = f"use {terms.instead}" if terms.instead else "use other weights"
         return fail("licence", of, f"{found} ({repo})", "commercial use allowed", instead)
-    if card and not card.startswith("unknown") and not _alike(card, terms.licence):
+    if card and not _alike(card, terms.licence):
         return warn("licence", of, f"{found}; the hub's card now says {card!r}", "one and the same", "read its card")
     if terms.commercial == "conditions":
         return warn("licence", of, found, f"{terms.conditions}", f"read it on {hub.endpoint()}/{repo}")
@@ -118,12 +127,10 @@ def _judged(of: str, repo: str, terms: Licence, state: WeightsState) -> Finding:
 
 def _alike(card: str, licence: str) -> bool:
     """Whether a card's tag may mean the licence: the hub writes apache-2.0, and "other" for what it has no tag for."""
-    letters = "".join(letter for letter in licence.lower() if letter.isalnum())
-    return (
-        card == "other"
-        or "".join(letter for letter in card.lower() if letter.isalnum()) in letters
-        or any(word in letters for word in card.lower().replace("_", "-").split("-") if len(word) > 3)
-    )
+    letters = "".join(filter(str.isalnum, licence.lower()))
+    words = [word for word in card.lower().replace("_", "-").split("-") if len(word) > 3 and word not in GENERIC]
+    tag = "".join(filter(str.isalnum, card.lower()))
+    return card == "other" or tag in letters or any(word in letters for word in words)
 
 
 def _room(wanted: int) -> Finding:

@@ -1,14 +1,17 @@
 """What agent.preflight finds of weights, licences and servers, and how it says so."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from pydantic import BaseModel
 from rich.console import Console
 
 from agent import preflight_weights
@@ -16,6 +19,7 @@ from agent.preflight_findings import fail, ok
 from agent.preflight_table import print_findings
 from ditto_models import assets
 from ditto_models.gpu.known_weights import known
+from ditto_models.gpu.weights import WeightsConfig, located
 from tests.commands import ROOT, call, line_of, problem_of
 from tests.pretended_machine import DEPTH, PIPELINE, found
 from tests.scripted_server import ScriptedServer
@@ -104,6 +108,16 @@ def test_a_hub_that_never_answers_does_not_hold_the_command_up(
     assert "cannot be reached" in weights.found or "did not answer within 1 s" in weights.found
 
 
+def test_weights_of_the_cache_serve_where_the_hub_fails(model_hub: TinyHub, two_gpus: Path, vace_profile: Path) -> None:
+    model_hub.add("org/vace", PIPELINE)
+    located(WeightsConfig(repo="org/vace"))
+    cached = found(vace_profile)["generator", "weights"]
+    assert (cached.status, "org/vace is in the cache, 4.0 MB" in cached.found) == ("ok", True)
+    model_hub.status = 503
+    weights = found(vace_profile)["generator", "weights"]
+    assert (weights.status, "answers 503" in weights.found) == ("warn", True)
+
+
 def test_offline_the_hub_is_not_asked(
     model_hub: TinyHub, two_gpus: Path, vace_profile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +163,22 @@ def test_the_table_of_licences_names_its_sources_and_what_to_use_instead() -> No
         assert entry.commercial != "no" or entry.instead, repo
         assert entry.commercial != "conditions" or entry.conditions, repo
     assert known("wan-ai/wan2.1-vace-14b-diffusers") is known("Wan-AI/Wan2.1-VACE-14B-diffusers")
+
+
+def defaults() -> Iterator[str]:
+    """Repositories that the networks' configs take where a profile says nothing."""
+    for path in sorted((ROOT / "ditto_models/gpu").glob("*.py")):
+        module = importlib.import_module(f"ditto_models.gpu.{path.stem}")
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__module__ == module.__name__:
+                values = (field.get_default() for field in kind.model_fields.values())
+                yield from (value.repo for value in values if isinstance(value, WeightsConfig))
+
+
+def test_every_network_of_ours_is_in_the_table() -> None:
+    repos = set(defaults())
+    assert {"facebook/sam3", "Wan-AI/Wan2.1-VACE-14B-diffusers"} <= repos
+    assert [repo for repo in sorted(repos) if known(repo) is None] == []
 
 
 def test_servers_are_looked_at() -> None:

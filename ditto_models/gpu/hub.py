@@ -177,6 +177,8 @@ def _told(error: Exception, repo: str, revision: str) -> WeightsError:
         return _refusal(what, error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return WeightsError(f"{what}: the disk of the cache {cache_folder()!r} is full; make room, or set HF_HOME")
+    if isinstance(error, PermissionError):
+        return WeightsError(f"{what}: the cache {cache_folder()!r} cannot be written; mend its rights, or set HF_HOME")
     return Unreachable(
         f"{what}: the hub {endpoint()!r} cannot be reached ({_kind(error)}); check the network and HF_ENDPOINT, give a "
         "folder, or set HF_HUB_OFFLINE=1 where the cache has them"

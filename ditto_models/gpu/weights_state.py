@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -34,6 +34,8 @@ class WeightsState:
     place: Literal["folder", "cache", "hub", "nowhere"]
     problem: str = ""
     """Why they cannot be loaded; empty where they can."""
+    remark: str = ""
+    """What else is to be known, for example that the hub could not be asked."""
     commit: str = ""
     """Of the hub's repository, where it is known."""
     to_fetch_bytes: int = 0
@@ -60,18 +62,13 @@ def state_of(weights: WeightsConfig, seconds: float = hub.ANSWER_SECONDS) -> Wei
         if not commit:
             return WeightsState(place="nowhere", problem=str(error))
         found = _here("cache", weights, commit, offline=True)
-        return found if found.problem else _but(found, str(error))
+        return replace(found, remark=str(error))
     try:
         return _on_hub(weights, listing)
     except WeightsError as error:
         return WeightsState(
             place="hub", problem=str(error), commit=listing.commit, licence=listing.licence, gated=listing.gated
         )
-
-
-def _but(found: WeightsState, problem: str) -> WeightsState:
-    # The cache serves them, as `located` does where the hub fails.
-    return WeightsState(place="cache", commit=found.commit, parts=found.parts, licence=f"unknown ({problem})")
 
 
 def _here(
