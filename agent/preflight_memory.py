@@ -139,7 +139,8 @@ def _together(needs: Mapping[str, Need], room: int) -> Finding:
 
 def _ram(needs: Mapping[str, Need], ram: int, workers: int) -> Finding:
     most = max(need.ram for need in needs.values()) * workers
-    found, needed = f"{_gb(ram)} free", f"about {_gb(most)} while networks are loaded by {workers} at once"
+    at_once = f"{workers} workers load one each" if workers > 1 else "the largest network is loaded"
+    found, needed = f"{_gb(ram)} free", f"about {_gb(most)} while {at_once}"
     if most <= ram:
         return ok("memory", "RAM", found, needed)
     return warn("memory", "RAM", found, needed, "fewer workers (networks.devices), or more memory")

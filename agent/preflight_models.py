@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from agent.preflight_findings import Finding, fail, ok
+from agent.preflight_machine import INSTALL
 from agent.profile import Profile
 from ditto_models import assets
-
-GPU_EXTRA = ".venv/bin/python -m pip install -c requirements/constraints.txt '.[gpu]'"
 
 
 def built(profile: Profile) -> tuple[dict[str, object], list[Finding]]:
@@ -34,7 +33,7 @@ def built(profile: Profile) -> tuple[dict[str, object], list[Finding]]:
                 )
             except ImportError as error:
                 found = f"a package is missing: {error.name or error}"
-                findings.append(fail("packages", "models", found, "what the profile's models import", GPU_EXTRA))
+                findings.append(fail("packages", "models", found, "what the profile's models import", INSTALL))
             else:
                 roots |= {field.name: getattr(models, field.name) for field in fields(models)}
     return roots, [*findings, *_bundled(name for name in dict.fromkeys(asked) if name not in missing)]
