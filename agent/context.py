@@ -1,6 +1,6 @@
 """The ONE place that chooses concrete classes from a profile. A new variant is a sibling file and a line here.
 
-Those who lead samples, and may be served models, are chosen in leads.py.
+Those who lead samples, and may be served models, are chosen in leads.py; those who make pixels in makers.py.
 
 Imports stand inside the choices: a profile loads what it names and no more.
 """
@@ -15,6 +15,15 @@ from pydantic import BaseModel
 
 from agent.choice import choose, config_of, no_settings
 from agent.leads import Leads, build_leads
+from agent.makers import (
+    build_editor,
+    build_enhancer,
+    build_generator,
+    build_masker,
+    build_target_masker,
+    follows_words,
+)
+from agent.offers import Repertoire, of_catalogue, of_words
 from agent.profile import Component, Profile, ProfileError, ServerGroup
 from agent.served import group_of
 from ditto_models import base
@@ -22,8 +31,10 @@ from ditto_models.executors.base import Executor
 from ditto_models.executors.devices import NoDevice, cuda_is_in_use
 from ditto_models.executors.in_process import InProcessExecutor
 from memory.ledger import Ledger
+from tools.catalogue import Catalogue
 from tools.critic.of_pair import PairCritic
 from tools.critic.protocol import Critic
+from tools.edit_types import open_edit_types
 from tools.media import Media
 
 if TYPE_CHECKING:
@@ -45,12 +56,27 @@ class Models:
     generator: base.VideoGenerator
     enhancer: base.VideoEnhancer
     critic: Callable[[Media, Ledger], Critic]
+    follows_words: bool = False
+    """Whether the editor does whatever words it is given; else what the catalogue has."""
+    target_masker: base.TargetMasker | None = None
 
     def names(self) -> dict[str, str]:
         """What filled each slot, for a sample's record."""
-        parts = ("embedder", "masker", "describer", "editor", "generator", "enhancer")
+        parts = ["embedder", "masker", "describer", "editor", "generator", "enhancer"]
+        parts += ["target_masker"] if self.target_masker else []
         own = {part: getattr(self, part).name for part in parts}
         return {"planner": self.leads.planner.name} | own
+
+    @property
+    def is_open(self) -> bool:
+        """Whether instructions may ask for anything: a model writes, and the editor follows its words."""
+        return self.follows_words and self.leads.writer is not None
+
+    def repertoire(self, catalogue: Catalogue) -> Repertoire:
+        """What samples can ask for."""
+        if self.is_open:
+            return of_words(open_edit_types(), self.target_masker is not None)
+        return of_catalogue(catalogue)
 
 
 def build_models(profile: Profile) -> Models:
@@ -64,15 +90,18 @@ def build_models(profile: Profile) -> Models:
 
     # One for all: a clip's motion is measured once, however many edits it gets.
     meter = FlowMeter()
+    repainted = follows_words(profile.editor)
     return Models(
         leads=build_leads(profile),
         embedder=build_embedder(profile.embedder, profile.servers),
-        masker=_masker(profile.masker),
+        masker=build_masker(profile.masker),
         describer=_describer(profile.describer),
-        editor=_editor(profile.editor),
-        generator=_generator(profile.generator, meter),
-        enhancer=_enhancer(profile.enhancer, meter),
-        critic=_critic(profile.critic, _safety(profile.safety), meter),
+        editor=build_editor(profile.editor),
+        generator=build_generator(profile.generator, meter),
+        enhancer=build_enhancer(profile.enhancer, meter),
+        critic=_critic(profile.critic, _safety(profile.safety), meter, repainted),
+        follows_words=repainted,
+        target_masker=build_target_masker(profile.target_masker),
     )
 
 
@@ -161,10 +190,8 @@ def build_pair_critic(profile: Profile) -> PairCritic:
     """
 
     def measured() -> PairCritic:
-        from tools.catalogue import Catalogue
-
         no_settings("critic", profile.critic)
-        return PairCritic(Catalogue.load(), _masker(profile.masker), _safety(profile.safety))
+        return PairCritic(Catalogue.load(), build_masker(profile.masker), _safety(profile.safety))
 
     return choose("critic", profile.critic, {"measured": measured})
 
@@ -176,20 +203,6 @@ def _text_reader(component: Component) -> base.TextReader:
         return TextReader(config_of("text_reader", component, TextReaderConfig))
 
     return choose("text_reader", component, {"pp_ocr": pp_ocr})
-
-
-def _masker(component: Component) -> base.SubjectMasker:
-    def selfie() -> base.SubjectMasker:
-        from ditto_models.embedded.subject_masker import SubjectMasker, SubjectMaskerConfig
-
-        return SubjectMasker(config_of("masker", component, SubjectMaskerConfig))
-
-    def sam3() -> base.SubjectMasker:
-        from ditto_models.gpu.sam3_masker import Sam3Masker, Sam3MaskerConfig
-
-        return Sam3Masker(config_of("masker", component, Sam3MaskerConfig))
-
-    return choose("masker", component, {"selfie": selfie, "sam3": sam3})
 
 
 def _describer(component: Component) -> base.ClipDescriber:
@@ -205,94 +218,14 @@ def _describer(component: Component) -> base.ClipDescriber:
     return choose("describer", component, {"measured": measured, "vllm": vllm})
 
 
-def _editor(component: Component) -> base.KeyFrameEditor:
-    def looks() -> base.KeyFrameEditor:
-        from ditto_models.embedded.key_frame_editor import KeyFrameEditor
-
-        no_settings("editor", component)
-        return KeyFrameEditor()
-
-    def qwen_image_edit() -> base.KeyFrameEditor:
-        from ditto_models.gpu.qwen_image_edit import QwenImageEditConfig, QwenImageEditor
-
-        return QwenImageEditor(config_of("editor", component, QwenImageEditConfig))
-
-    def qwen_image21() -> base.KeyFrameEditor:
-        from ditto_models.gpu.qwen_image21 import QwenImage21Config, QwenImage21Editor
-
-        return QwenImage21Editor(config_of("editor", component, QwenImage21Config))
-
-    def flux2_klein() -> base.KeyFrameEditor:
-        from ditto_models.gpu.flux2_klein import Flux2KleinConfig, Flux2KleinEditor
-
-        return Flux2KleinEditor(config_of("editor", component, Flux2KleinConfig))
-
-    kinds = {
-        "looks": looks,
-        "qwen_image_edit": qwen_image_edit,
-        "qwen_image21": qwen_image21,
-        "flux2_klein": flux2_klein,
-    }
-    return choose("editor", component, kinds)
-
-
-def _generator(component: Component, meter: FlowMeter) -> base.VideoGenerator:
-    def lut_flow() -> base.VideoGenerator:
-        from ditto_models.embedded.generator import GeneratorConfig, LutFlowGenerator
-
-        return LutFlowGenerator(config_of("generator", component, GeneratorConfig), meter)
-
-    def flow() -> base.VideoGenerator:
-        from ditto_models.embedded.flow_generator import FlowGenerator, FlowGeneratorConfig
-
-        return FlowGenerator(config_of("generator", component, FlowGeneratorConfig), meter)
-
-    def table() -> base.VideoGenerator:
-        from ditto_models.embedded.table_generator import TableGenerator, TableGeneratorConfig
-
-        return TableGenerator(config_of("generator", component, TableGeneratorConfig), meter)
-
-    def wan_vace() -> base.VideoGenerator:
-        from ditto_models.gpu.wan_vace import WanVace, WanVaceConfig
-
-        return WanVace(config_of("generator", component, WanVaceConfig))
-
-    def ltx2_in_context() -> base.VideoGenerator:
-        from ditto_models.gpu.ltx2_in_context import LTX2InContext, LTX2InContextConfig
-
-        return LTX2InContext(config_of("generator", component, LTX2InContextConfig))
-
-    kinds = {
-        "lut_flow": lut_flow,
-        "flow": flow,
-        "table": table,
-        "wan_vace": wan_vace,
-        "ltx2_in_context": ltx2_in_context,
-    }
-    return choose("generator", component, kinds)
-
-
-def _enhancer(component: Component, meter: FlowMeter) -> base.VideoEnhancer:
-    def temporal() -> base.VideoEnhancer:
-        from ditto_models.embedded.enhancer import EnhancerConfig, TemporalEnhancer
-
-        return TemporalEnhancer(config_of("enhancer", component, EnhancerConfig), meter)
-
-    def wan22_low_noise() -> base.VideoEnhancer:
-        from ditto_models.gpu.wan22_enhancer import Wan22Enhancer, Wan22EnhancerConfig
-
-        return Wan22Enhancer(config_of("enhancer", component, Wan22EnhancerConfig))
-
-    return choose("enhancer", component, {"temporal": temporal, "wan22_low_noise": wan22_low_noise})
-
-
-def _critic(component: Component, safety: base.SafetyClassifier, meter: FlowMeter) -> Callable[[Media, Ledger], Critic]:
+def _critic(
+    component: Component, safety: base.SafetyClassifier, meter: FlowMeter, repainted: bool
+) -> Callable[[Media, Ledger], Critic]:
     def measured() -> Callable[[Media, Ledger], Critic]:
-        from tools.catalogue import Catalogue
         from tools.critic.of_sample import SampleCritic
 
         no_settings("critic", component)
-        return lambda media, ledger: SampleCritic(media, ledger, Catalogue.load(), safety, meter)
+        return lambda media, ledger: SampleCritic(media, ledger, Catalogue.load(), safety, meter, repainted)
 
     return choose("critic", component, {"measured": measured})
 

@@ -1,13 +1,16 @@
-"""What a sample may be offered: edit types that suit its clip, what the run lacks first, and routes by scope."""
+"""What a sample may be offered: edit types that suit its clip, what the run lacks first, and the routes of each."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from agent.policy import Offers
 from memory.sample import Instruction, Sample, Scope
+from tools.catalogue import Catalogue
+from tools.edit_types import EditType
 
 EditTypes = Callable[[Mapping[str, float]], Iterable[str]]
 """Facts of a clip to the edit types that can be done on it."""
@@ -15,15 +18,48 @@ LOCAL_SHARE = 0.3
 """Of a run's edits, how many should be local; clips without a subject allow none, so others make up for them."""
 
 
+CATALOGUE_ROUTES: Mapping[Scope, tuple[str, ...]] = {"global": ("structure",), "local": ("mask",)}
+"""Depth or colour of the source carries an edit of the whole picture, but fights one of a region."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repertoire:
+    """What a run can ask for."""
+
+    suited: EditTypes
+    scopes: Mapping[str, Scope]
+    """By edit type."""
+    routes: Mapping[str, tuple[str, ...]]
+    """By edit type: those that suit it, the likeliest first."""
+
+
+def of_catalogue(catalogue: Catalogue) -> Repertoire:
+    """The looks of the catalogue."""
+    scopes = catalogue.scopes
+    routes = {kind: CATALOGUE_ROUTES[scope] for kind, scope in scopes.items()}
+    return Repertoire(suited=catalogue.offers, scopes=scopes, routes=routes)
+
+
+def of_words(edit_types: Mapping[str, EditType], finds_targets: bool) -> Repertoire:
+    """Whatever words say, by kind; `finds_targets` as in `EditType.suits`."""
+
+    def suited(facts: Mapping[str, float]) -> list[str]:
+        return [name for name, kind in edit_types.items() if kind.suits(facts, finds_targets)]
+
+    return Repertoire(
+        suited=suited,
+        scopes={name: kind.scope for name, kind in edit_types.items()},
+        routes={name: kind.routes for name, kind in edit_types.items()},
+    )
+
+
 class OfferBook:
     """Counts which edits were asked for, over the run and by clip. Filled from the ledger, then kept up by events."""
 
-    def __init__(
-        self, edit_types: EditTypes, scopes: Mapping[str, Scope], routes: Mapping[str, tuple[str, ...]]
-    ) -> None:
-        self._edit_types = edit_types
-        self._scopes = scopes
-        self._routes = routes
+    def __init__(self, repertoire: Repertoire) -> None:
+        self._edit_types = repertoire.suited
+        self._scopes = repertoire.scopes
+        self._routes = repertoire.routes
         self._uses: Counter[str] = Counter()
         self._by_clip: dict[str, dict[str, Instruction]] = defaultdict(dict)
         self._clips: dict[str, set[str]] = defaultdict(set)

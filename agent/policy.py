@@ -146,7 +146,7 @@ class PolicyConfig(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Offers:
-    """What this clip and this profile allow: edit types (least used first) and generator routes by scope."""
+    """What this clip and this profile allow: edit types (least used first), and of each the routes of the generator."""
 
     edit_types: tuple[str, ...]
     routes: Mapping[str, tuple[str, ...]]
@@ -189,7 +189,7 @@ def _choices(
         case "write_instruction":
             return {"edit_type": offers.edit_types} if offers.edit_types else None
         case "generate_video":
-            routes = offers.routes.get(sample.instruction.scope if sample.instruction else "", ())
+            routes = offers.routes.get(sample.instruction.edit_type if sample.instruction else "", ())
             return {"route": routes} if routes and _passed(sample.key_frame_verdict) else None
         case "accept":
             return {} if _passed(sample.verdict) else None

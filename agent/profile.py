@@ -91,6 +91,8 @@ class Profile(BaseModel):
     writer: Component
     embedder: Component
     masker: Component
+    target_masker: Component = Component(kind="none")
+    """Finds what words name, for editors that follow words; without one, local edits are of the main subject."""
     describer: Component
     judge: Component = Component(kind="none")
     """A model that judges beside the measured critic."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -44,8 +44,6 @@ from tools.thumbnail import thumbnail
 if TYPE_CHECKING:
     from ditto_models.vllm_pool import ServerPool
 
-ROUTES: Mapping[str, tuple[str, ...]] = {"global": ("structure",), "local": ("mask",)}
-"""By scope: depth or colour of the source carries an edit of the whole picture, but fights one of a region."""
 Listener = Callable[[Event, Sample], None]
 
 
@@ -167,7 +165,7 @@ def _clip_table(ledger: Ledger, profile: Profile) -> ClipTable:
 def _wire(session: Session, models: Models, executor: Executor, networks: Executor, decoder: Executor) -> None:
     """Put tools, planner and rules together into the graph."""
     catalogue, profile = Catalogue.load(), session.profile
-    book = OfferBook(catalogue.offers, catalogue.scopes, ROUTES)
+    book = OfferBook(models.repertoire(catalogue))
     for row in session.stores.ledger.rows():
         book.note(row.sample)
     session.listeners += [lambda _, sample: book.note(sample)]

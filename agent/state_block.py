@@ -31,7 +31,9 @@ def state_block(
         "facts": {name: round(value, 3) for name, value in sample.description.facts.items()}
         if sample.description
         else {},
-        "instruction": sample.instruction.model_dump(mode="json", exclude={"look"}) if sample.instruction else None,
+        "instruction": sample.instruction.model_dump(mode="json", exclude={"look", "result"})
+        if sample.instruction
+        else None,
         "key_frame": _key_frame(sample),
         "edit": sample.edit.model_dump(mode="json", exclude={"video"}) if sample.edit else None,
         "judged": "video" if sample.verdict else "key frame" if verdict else None,

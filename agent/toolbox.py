@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from langchain_core.tools import BaseTool
 
 from agent.context import Models
+from agent.makers import change_finder
 from agent.offers import OfferBook
 from agent.policy import ToolName
 from agent.profile import Profile
@@ -25,13 +26,16 @@ from tools.critique_key_frame import critique_key_frame
 from tools.critique_video import critique_video
 from tools.describe_clip import describe_clip
 from tools.edit_key_frame import edit_key_frame
-from tools.edit_options import catalogue_options
+from tools.edit_options import catalogue_options, open_options
+from tools.edit_types import open_edit_types
 from tools.enhance_video import enhance_video
 from tools.generate_video import generate_video
+from tools.media import Media
 from tools.model_writer import WriterGround
 from tools.reject import reject
 from tools.retry import retry
 from tools.sample_clip import sample_clip
+from tools.target_masks import TargetMasks
 from tools.write_instruction import write_instruction
 from tools.writer_task import MOST_OPTIONS
 
@@ -64,7 +68,7 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
     captioner = leads.captioner(media, executor) if leads.captioner else None
     suiting = suiting_from(parts.catalogue, book.others, book.beside, models.embedder.embed)
     ground = WriterGround(
-        options=catalogue_options(suiting, MOST_OPTIONS),
+        options=open_options(open_edit_types()) if models.is_open else catalogue_options(suiting, MOST_OPTIONS),
         others=book.others,
         nearest=stores.memory.nearest,
         embed=models.embedder.embed,
@@ -86,13 +90,14 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
     def of_video(sample: Sample, critique: Critique) -> Verdict:
         return judge(critique, policy.thresholds, combine=policy.combine)
 
+    targets = target_masks(models, media, executor, runner)
     return {
         "sample_clip": sample_clip(parts.clips, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by),
         "describe_clip": describe_clip(
             models.describer, models.masker, media, executor, runner(models.masker), captioner
         ),
         "write_instruction": write_instruction(propose, stores.memory, writer.name if writer else "catalogue"),
-        "edit_key_frame": edit_key_frame(models.editor, media, executor, runner(models.editor)),
+        "edit_key_frame": edit_key_frame(models.editor, media, executor, runner(models.editor), targets),
         "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
         "generate_video": generate_video(models.generator, media, executor, runner(models.generator)),
         "critique_video": critique_video(critic, of_video, failed_axes, executor, judged_by),
@@ -101,3 +106,19 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
         "accept": accept(made_by),
         "reject": reject(),
     }
+
+
+def target_masks(
+    models: Models, media: Media, executor: Executor, runner: Callable[[object], Executor]
+) -> TargetMasks | None:
+    """What finds where local edits are; None where they are of the main subject."""
+    if models.target_masker is None:
+        return None
+    return TargetMasks(
+        masker=models.target_masker,
+        changed=change_finder(),
+        edit_types=open_edit_types(),
+        media=media,
+        executor=executor,
+        runner=runner(models.target_masker),
+    )

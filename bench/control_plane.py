@@ -54,7 +54,7 @@ from tools.reject import reject
 from tools.result import ToolResult
 from tools.retry import retry
 
-OFFERS = Offers(edit_types=("style", "weather"), routes={"global": ("structure",), "local": ("mask",)})
+OFFERS = Offers(edit_types=("style", "weather"), routes={"style": ("structure",), "weather": ("structure",)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,16 +158,16 @@ class PairMaker:
 
     def _key_frame_failed(self, case: Case) -> list[str]:
         clip, instruction, index = case.clip, case.instruction, case.key_index
-        critique = self._critic.judge_key_frame(
-            clip.source[index],
-            case.key_edited,
-            clip.masks[index],
+        evidence = Evidence(
+            source=clip.source[index][None],
+            edited=case.key_edited[None],
+            masks=clip.masks[index][None],
             scope=instruction.scope,
             expectation=self.catalogue.expectation(instruction),
             parameters=instruction.parameters,
             restyled=instruction.edit_type in STYLES,
         )
-        return failed(critique)
+        return failed(self._critic.judge_key_frame(evidence))
 
 
 def failed(critique: Critique) -> list[str]:

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from langchain_core.tools import BaseTool
 
-from agent.offers import OfferBook
+from agent.offers import OfferBook, of_catalogue
 from ditto_models import assets, video
 from ditto_models.embedded.clip_describer import ClipDescriber
 from ditto_models.embedded.subject_masker import SubjectMasker
@@ -79,7 +79,7 @@ def main() -> None:
 
 async def _written(folder: Path, servers: ServersConfig, vision: VisionConfig, types: int) -> Tally:
     catalogue, embedder, executor = Catalogue.load(), BgeSmallEmbedder(), InProcessExecutor(1)
-    book = OfferBook(catalogue.offers, catalogue.scopes, {})
+    book = OfferBook(of_catalogue(catalogue))
     memory = InstructionMemory(folder / "memory", embedder, SIMILARITY_LIMIT)
     media, pool, config = Media(ArtifactStore(folder / "artifacts")), ServerPool(servers), WriterConfig()
     captions = CaptionerConfig()

@@ -71,7 +71,9 @@ class Instruction(Noun):
     look: str = ""
     parameters: dict[str, str | float] = Field(default_factory=dict)
     target: str = ""
-    """What a local edit changes, in a few words; empty where it is the main subject."""
+    """What a local edit changes, or where it adds, in a few words; empty where it is the main subject."""
+    result: str = ""
+    """The edited clip in a sentence, for models that read a description; empty where the writer gave none."""
 
 
 class Score(Noun):
@@ -96,6 +98,9 @@ class KeyFrame(Noun):
     strengths: list[float]
     """One by candidate."""
     chosen: str = ""
+    masks: list[str] = Field(default_factory=list)
+    """Artifacts, one by candidate: where a local edit is in each frame of the clip. Empty where it is the main subject,
+    whose masks are the description's."""
 
 
 class Edit(Noun):

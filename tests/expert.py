@@ -53,16 +53,38 @@ def planned(asked: Asked) -> ToolCall:
     return ToolCall(call["name"], json.dumps(call["args"]))
 
 
+OPEN = {
+    "global": [
+        "Turn the whole scene into a soft {} picture with the light of early evening.",
+        "Make all of the picture look {} and calm from its first moment on.",
+    ],
+    "local": [
+        "Make the orange square before the grey wall look {} from the first moment on.",
+        "Give the orange square that glides to the right a much more {} look.",
+    ],
+    "where": ["Put a small {} ball on the grass in front of the grey wall."],
+}
+"""What it writes for editors that follow words, 11 to 15 words long, which fits every length that is aimed for."""
+COLOURS = ("golden", "crimson", "emerald", "violet", "turquoise", "amber", "ivory", "indigo")
+
+
 def written(asked: Asked, fields: Mapping[str, Any]) -> dict[str, str]:
-    """An example of an option in a few more words, another one each time it is sent back."""
+    """An example of an option in a few more words, another one each time it is sent back; open words where there are
+    no examples."""
     told = asked.text.rpartition("<task>")[2]
     data, _, sent_back = told.partition("</task>")
     task = json.loads(data)
     examples = [(letter, words) for letter, option in task["options"].items() for words in option["for_example"]]
     texts = [(letter, f"{words.rstrip('.')} {tail}.") for tail in TAILS for letter, words in examples]
+    if not examples:
+        kind = "where" if task["edit_type"] == "add" else task["scope"]
+        texts = [("A", words.format(colour)) for colour in COLOURS for words in OPEN[kind]]
     fresh = [(letter, text) for letter, text in texts if text not in sent_back and text not in task["avoid"]]
     letter, text = (fresh or texts)[0]
-    return {"plan": "The first that is left.", "option": letter, "instruction": text}
+    answer = {"plan": "The first that is left.", "option": letter, "instruction": text}
+    target = "on the grass" if task["edit_type"] == "add" else "the orange square"
+    seen = {"target": target, "result": "An orange square glides past a grey wall in golden light."}
+    return answer | {name: words for name, words in seen.items() if name in fields}
 
 
 def mended(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -236,8 +236,9 @@ def test_half_of_the_change_is_about_the_border() -> None:
 
 def test_a_key_frame_is_judged_alone() -> None:
     wanted = Expectation(region="all", changes={"lightness": -15})
-    good = CRITIC.judge_key_frame(SOURCE[0], NIGHT[0], MASKS[0], scope="global", expectation=wanted).scores
-    bad = CRITIC.judge_key_frame(SOURCE[0], SOURCE[0], MASKS[0], scope="global", expectation=wanted).scores
+    night = Evidence(source=SOURCE[:1], edited=NIGHT[:1], masks=MASKS[:1], scope="global", expectation=wanted)
+    good = CRITIC.judge_key_frame(night).scores
+    bad = CRITIC.judge_key_frame(replace(night, edited=SOURCE[:1])).scores
     assert list(good) == list(KEY_FRAME_AXES)
     assert good["edit_applied"].value is not None
     assert good["edit_applied"].value > 0.9

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.offers import OfferBook
+from agent.offers import OfferBook, of_catalogue
 from ditto_models.embedded.text_embedder import BgeSmallEmbedder
 from ditto_models.executors.in_process import InProcessExecutor
 from ditto_models.vision import VisionConfig, video_parts
@@ -24,6 +24,7 @@ from tools.ask import Part
 from tools.catalogue import Catalogue
 from tools.catalogue_writer import suiting_from
 from tools.edit_options import Options, catalogue_options, open_options
+from tools.edit_types import open_edit_types
 from tools.media import Media
 from tools.model_writer import ModelWriter, WriterConfig, WriterGround
 from tools.result import ToolError, ToolResult
@@ -54,7 +55,7 @@ def memory(tmp_path: Path) -> Iterator[InstructionMemory]:
 @pytest.fixture(scope="module")
 def options() -> Options:
     catalogue = Catalogue.load()
-    book = OfferBook(catalogue.offers, catalogue.scopes, {})
+    book = OfferBook(of_catalogue(catalogue))
     return catalogue_options(suiting_from(catalogue, book.others, book.beside, EMBEDDER.embed), 8)
 
 
@@ -206,14 +207,16 @@ async def test_example_of_an_option_is_no_new_instruction(memory: InstructionMem
 
 async def test_editor_that_follows_words_has_one_open_option(memory: InstructionMemory) -> None:
     hat = "Put a straw hat on the rabbit."
-    answer = {"plan": "A hat.", "option": "A", "instruction": hat}
-    writer = writer_of(memory, open_options({"add": "local"}), lambda asked: answer)
+    seen = {"target": "on the rabbit's head", "result": "A grey rabbit in a straw hat stands in a green meadow."}
+    answer = {"plan": "A hat.", "option": "A", "instruction": hat, **seen}
+    writer = writer_of(memory, open_options(open_edit_types()), lambda asked: answer)
     found = (await written(writer, memory, sample(), "add")).changes["instruction"]
-    assert found == Instruction(text=hat, edit_type="add", scope="local")
+    assert found == Instruction(text=hat, edit_type="add", scope="local", **seen)
     two = "Put a straw hat on the rabbit and paint the flowers blue."
-    writer = writer_of(memory, open_options({"add": "local"}), lambda asked: answer | {"instruction": two}, edits=2)
+    both = answer | {"instruction": two}
+    writer = writer_of(memory, open_options(open_edit_types()), lambda asked: both, edits=2)
     assert (await written(writer, memory, sample(), "add")).changes["instruction"] == Instruction(
-        text=two, edit_type="add", scope="local"
+        text=two, edit_type="add", scope="local", **seen
     )
     assert "exactly 2 edits" in asked_of(writer)[0].system
 

@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from agent.offers import OfferBook
+from agent.offers import OfferBook, of_catalogue
 from memory.sample import Clip, Description, Instruction, Sample
 from tools.catalogue import Catalogue
 from tools.catalogue_writer import suiting_from
@@ -52,7 +52,7 @@ def sample(
 
 
 def test_a_look_of_another_clip_of_the_source_is_written_last_and_its_own_never(catalogue: Catalogue) -> None:
-    book = OfferBook(catalogue.offers, catalogue.scopes, {})
+    book = OfferBook(of_catalogue(catalogue))
     suiting = suiting_from(catalogue, book.others, book.beside, lambda texts: np.ones((len(texts), 1), np.float32))
     new = sample(9, "second", "one.mp4")
     untouched = [each.look for each in suiting(new, "color_grade", "")]
@@ -69,7 +69,7 @@ def test_a_look_of_another_clip_of_the_source_is_written_last_and_its_own_never(
 
 
 def test_a_run_leans_to_three_tenths_of_local_edits(catalogue: Catalogue) -> None:
-    book = OfferBook(catalogue.offers, catalogue.scopes, {})
+    book = OfferBook(of_catalogue(catalogue))
     for number in range(100):
         kind = book.offers(sample(number, f"clip {number}", "one.mp4", facts=FACTS | FIGURE)).edit_types[0]
         asked = Instruction(text="", edit_type=kind, scope=catalogue.scopes[kind])
@@ -85,7 +85,7 @@ def kinds(book: OfferBook) -> list[str]:
 
 
 def test_clips_without_a_subject_are_made_up_for_by_those_that_have_one(catalogue: Catalogue) -> None:
-    book = OfferBook(catalogue.offers, catalogue.scopes, {})
+    book = OfferBook(of_catalogue(catalogue))
     for number in range(20):
         empty = sample(number, f"clip {number}", "one.mp4")
         kind = book.offers(empty).edit_types[0]

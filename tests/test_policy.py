@@ -23,7 +23,7 @@ from memory.sample import Critique, Edit, Event, Instruction, KeyFrame, Sample, 
 AXES = ("edit_applied", "temporal_steadiness", *GATES)
 THRESHOLDS = dict.fromkeys(AXES, 0.5)
 CONFIG = PolicyConfig(thresholds=THRESHOLDS, key_frame_thresholds={"edit_applied": 0.5, "safety": 0.5})
-OFFERS = Offers(edit_types=("weather", "style"), routes={"global": ("structure",), "local": ("mask",)})
+OFFERS = Offers(edit_types=("weather", "style"), routes={"style": ("structure",), "weather": ("mask",)})
 
 values = st.one_of(st.none(), st.floats(0, 1))
 critiques = st.fixed_dictionaries(dict.fromkeys(AXES, values)).map(

@@ -86,7 +86,7 @@ class Entry(BaseModel):
             KeyError: a phrasing has braces that nothing fills.
         """
         for variant in self.variants.values():
-            if facts is not None and not _suits(variant.requires or self.requires, facts):
+            if facts is not None and not is_met(variant.requires or self.requires, facts):
                 continue
             for values in product(*self.parameters.values()):
                 chosen = dict(zip(self.parameters, values, strict=True))
@@ -102,7 +102,7 @@ class Entry(BaseModel):
 
     def suits(self, facts: Mapping[str, float]) -> bool:
         """Whether the look, in any variant, may be offered for a clip of these facts."""
-        return any(_suits(variant.requires or self.requires, facts) for variant in self.variants.values())
+        return any(is_met(variant.requires or self.requires, facts) for variant in self.variants.values())
 
     def expectation(self, parameters: Mapping[str, str | float]) -> Expectation:
         """What must change when the look is done with these parameters."""
@@ -112,7 +112,8 @@ class Entry(BaseModel):
         return self.expect
 
 
-def _suits(requires: Sequence[Needs], facts: Mapping[str, float]) -> bool:
+def is_met(requires: Sequence[Needs], facts: Mapping[str, float]) -> bool:
+    """Whether facts satisfy all of one of the alternatives."""
     return any(
         all(least <= facts.get(name, float("nan")) <= most for name, (least, most) in needs.items())
         for needs in requires

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from memory.sample import Instruction, Sample, Scope
 from tools.catalogue_writer import Suiting, edit_of
+from tools.edit_types import EditType, Names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +20,24 @@ class EditOption:
     """Ways to ask for it; none where the editor follows whatever words it is given."""
     look: str = ""
     parameters: Mapping[str, str | float] = field(default_factory=dict)
+    names: Names = ""
+    """What a writer must name beside the words, so that it can be found in the clip."""
 
-    def instruction(self, text: str, edit_type: str) -> Instruction:
+    @property
+    def is_open(self) -> bool:
+        """Whether the editor follows whatever words it is given."""
+        return not self.look
+
+    def instruction(self, text: str, edit_type: str, target: str = "", result: str = "") -> Instruction:
         """These words for this edit."""
         return Instruction(
-            text=text, edit_type=edit_type, scope=self.scope, look=self.look, parameters=dict(self.parameters)
+            text=text,
+            edit_type=edit_type,
+            scope=self.scope,
+            look=self.look,
+            parameters=dict(self.parameters),
+            target=target,
+            result=result,
         )
 
 
@@ -54,11 +68,11 @@ def catalogue_options(suiting: Suiting, most: int) -> Options:
     return options
 
 
-def open_options(scopes: Mapping[str, Scope]) -> Options:
-    """An editor that follows words does whatever they say: one option for each edit type of `scopes`."""
+def open_options(edit_types: Mapping[str, EditType]) -> Options:
+    """An editor that follows words does whatever they say: one option for each edit type."""
 
     def options(sample: Sample, edit_type: str, wish: str) -> list[EditOption]:
-        name = f"any edit of the type {edit_type.replace('_', ' ')}"
-        return [EditOption(name=name, scope=scopes[edit_type])] if edit_type in scopes else []
+        kind = edit_types.get(edit_type)
+        return [EditOption(name=kind.about, scope=kind.scope, names=kind.names)] if kind else []
 
     return options

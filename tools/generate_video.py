@@ -11,7 +11,7 @@ from ditto_models.base import EditRequest, Frame, Frames, Masks, VideoGenerator
 from ditto_models.executors.base import Executor
 from memory.sample import Edit, Sample
 from tools.media import Media
-from tools.requests import edit_request, parts
+from tools.requests import edit_request, masks_of, parts
 from tools.result import ToolResult, cost, noted
 
 
@@ -25,7 +25,7 @@ def generate_video(generator: VideoGenerator, media: Media, executor: Executor, 
         seed = sample.seed + sample.attempts.get("generate_video", 0)
         return (
             media.frames(clip.video),
-            media.masks(description.masks),
+            media.masks(masks_of(sample)),
             sample.key_frame.index,
             media.image(sample.key_frame.chosen),
             edit_request(description, instruction, strength, seed),

@@ -43,6 +43,20 @@ def problems_of_form(text: str, form: Form) -> list[str]:
     return [problem for problem in checks if problem]
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is one line of plain English letters, digits and stops."""
+    return not _ALLOWED.search(text)
+
+
+def unsafe_words(tokens: Sequence[str]) -> frozenset[str]:
+    """Those that are not fit for all audiences, in whatever number or compound they stand."""
+    return instruction_words().unsafe & _parts(tokens)
+
+
+def _parts(tokens: Sequence[str]) -> set[str]:
+    return {part for token in tokens for part in (token, token.removesuffix("s"), *re.split("['-]", token))}
+
+
 def tidy(text: str) -> str:
     """The text without spaces at its ends and with a stop; nothing else is changed."""
     text = text.strip(" ")
@@ -123,9 +137,7 @@ def _edits_of(clause: Sequence[str]) -> int:
 
 
 def _unfit(tokens: Sequence[str]) -> list[str]:
-    known = instruction_words()
-    parts = {part for token in tokens for part in (token, token.removesuffix("s"), *re.split("['-]", token))}
-    unsafe, orders = known.unsafe & parts, known.orders & parts
+    unsafe, orders = unsafe_words(tokens), instruction_words().orders & _parts(tokens)
     return [
         f"the word {min(unsafe)!r} is not fit for all audiences; leave it out" if unsafe else "",
         f"the word {min(orders)!r} has no place in an edit; speak of the picture alone" if orders else "",

@@ -36,8 +36,8 @@ def ungrounded(text: str, sources: Iterable[str], embed: Embed, least: float) ->
     `least` is the cosine from which two words are taken to mean the same thing.
     """
     said = {word for source in sources for word in words_of(source)}
-    known = {_folded(word) for word in said | instruction_words().scene}
-    unknown = [thing for thing in named(text) if not any(_folded(word) in known for word in thing)]
+    known = {folded(word) for word in said | instruction_words().scene}
+    unknown = [thing for thing in named(text) if not any(folded(word) in known for word in thing)]
     candidates = sorted(said - instruction_words().function - instruction_words().modifiers)
     if not unknown or not candidates:
         return [" ".join(thing) for thing in unknown]
@@ -83,7 +83,7 @@ def _thing(tokens: Sequence[str], start: int) -> tuple[str, ...]:
     return tuple(phrase)
 
 
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
     """A word whatever its number: plants as plant, skies as sky, dresses as dress."""
     word = word.removesuffix("'s")
     for ending, single in (("ies", "y"), ("sses", "ss"), ("shes", "sh"), ("ches", "ch"), ("xes", "x"), ("s", "")):

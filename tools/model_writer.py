@@ -17,15 +17,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from memory.instructions import Neighbour, normalise
 from memory.sample import Instruction, Sample
 from tools.ask import Asker, Part, Question, Unreadable, text_part
+from tools.captioner import one_line
 from tools.edit_options import EditOption, Options
 from tools.instruction_about import LEAST, MARGIN, Likeness
 from tools.instruction_checks import Form, problems_of_form, tidy
 from tools.instruction_grounding import Embed, ungrounded
 from tools.shown_clip import Look
+from tools.target_checks import problems_of_result, problems_of_target
 from tools.write_instruction import Refused
 from tools.writer_task import (
     MOST_OPTIONS,
     Written,
+    WrittenOpenly,
+    WrittenWithTarget,
     answer_type,
     form_of,
     grounds,
@@ -151,12 +155,13 @@ class ModelWriter:
 
     async def _answer(self, task: _Task, refused: Sequence[Refused]) -> Instruction | Refused:
         mend = [text_part(mend_text(refused))] if refused else []
-        asker = Asker(chat=self.chat, answer=answer_type(len(task.options)))
+        first = task.options[0]
+        asker = Asker(chat=self.chat, answer=answer_type(len(task.options), first.is_open, first.names))
         # Two seeds a question: an unreadable answer is asked for once more by the asker itself.
         attempt = 100 * task.sample.attempts.get("write_instruction", 0) + 2 * len(refused)
         question = Question(
             purpose="write",
-            system=system_prompt(task.form.edits),
+            system=system_prompt(task.form.edits, first.is_open, first.names),
             parts=[*task.parts, *mend],
             seed=task.sample.seed + attempt,
         )
@@ -168,15 +173,26 @@ class ModelWriter:
     def _judged(self, task: _Task, said: Written) -> Instruction | Refused:
         chosen = ascii_uppercase.index(said.option)
         text, option = tidy(said.instruction), task.options[chosen]
-        problems = problems_of_form(text, task.form) or self._problems_of_meaning(task, text, chosen)
+        target = one_line(said.target).rstrip(".") if isinstance(said, WrittenWithTarget) else ""
+        result = one_line(said.result) if isinstance(said, WrittenWithTarget | WrittenOpenly) else ""
+        problems = problems_of_form(text, task.form) or [
+            *self._problems_of_meaning(task, text, chosen),
+            *self._problems_of_target(task, text, target, option),
+            *(problems_of_result(result) if option.is_open else []),
+        ]
         if problems:
             return Refused(text=text, problem="; ".join(problems))
-        return option.instruction(text, task.edit_type)
+        return option.instruction(text, task.edit_type, target, result)
+
+    def _problems_of_target(self, task: _Task, text: str, target: str, option: EditOption) -> list[str]:
+        if not option.names:
+            return []
+        sources, least = _grounds(task.sample), self.config.named_least
+        return problems_of_target(target, text, option.names, sources, self.ground.embed, least)
 
     def _problems_of_meaning(self, task: _Task, text: str, chosen: int) -> list[str]:
         config, option = self.config, task.options[chosen]
-        facts = task.sample.description.facts if task.sample.description else {}
-        sources = [*grounds(task.sample, facts), task.edit_type.replace("_", " "), *option.words]
+        sources = [*_grounds(task.sample), task.edit_type.replace("_", " "), *option.words]
         missing = ungrounded(text, sources, self.ground.embed, config.named_least)
         strayed = task.likeness.problem(text, chosen, config.about_least, config.about_margin)
         problems = {
@@ -190,6 +206,10 @@ class ModelWriter:
         near = await self.ground.nearest(instruction.edit_type, instruction.text, 1)
         earlier = f"says what {near[0].text!r} says" if near else "repeats an earlier one"
         return Refused(text=instruction.text, problem=f"it {earlier}; ask for something else, or say it otherwise")
+
+
+def _grounds(sample: Sample) -> list[str]:
+    return grounds(sample, sample.description.facts if sample.description else {})
 
 
 def _is_copied(text: str, option: EditOption) -> bool:

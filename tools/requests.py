@@ -19,10 +19,11 @@ def parts(sample: Sample) -> tuple[Clip, Description, Instruction]:
 
 
 def edit_request(description: Description, instruction: Instruction, strength: float, seed: int) -> EditRequest:
-    """An instruction as the models read it."""
+    """An instruction as the models read it; where no writer described the edited clip, its caption and the order do."""
+    told = render("edited_video", caption=description.caption, instruction=instruction.text)
     return EditRequest(
         text=instruction.text,
-        prompt=render("edited_video", caption=description.caption, instruction=instruction.text).text,
+        prompt=instruction.result or told.text,
         target=instruction.target,
         edit_type=instruction.edit_type,
         scope=instruction.scope,
@@ -31,3 +32,16 @@ def edit_request(description: Description, instruction: Instruction, strength: f
         strength=strength,
         seed=seed,
     )
+
+
+def masks_of(sample: Sample, candidate: str = "") -> str:
+    """The artifact of where the edit is: of a candidate of the key frame, or of the chosen one; else the subject's.
+
+    Raises:
+        ValueError: the sample was not described.
+    """
+    _, description, _ = parts(sample)
+    key_frame = sample.key_frame
+    if key_frame is None or not key_frame.masks:
+        return description.masks
+    return key_frame.masks[key_frame.candidates.index(candidate or key_frame.chosen)]

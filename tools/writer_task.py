@@ -13,12 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 from memory.sample import Sample
 from prompts.library import Prompt, render
 from tools.edit_options import EditOption
+from tools.edit_types import Names
 from tools.instruction_checks import MOST_CHARACTERS, Form, problems_of_form
 from tools.write_instruction import Refused
 
 LENGTHS = (6, 9, 12, 16, 22)
 """Words aimed for, drawn by the sample's seed: data sets want short and long instructions."""
 MOST_OPTIONS = 12
+MOST_OF_TARGET, MOST_OF_RESULT = 80, 600
+"""Characters."""
 _EXAMPLES = 2
 _SEEN_SHARE = 0.04
 _FACT_WORDS = {"greenery": "greenery green foliage plants grass leaves", "sky": "sky clouds"}
@@ -35,11 +38,25 @@ class Written(BaseModel):
     instruction: str = Field(min_length=1, max_length=MOST_CHARACTERS)
 
 
+class WrittenOpenly(Written):
+    """An answer for an editor that follows words."""
+
+    result: str = Field(min_length=1, max_length=MOST_OF_RESULT)
+
+
+class WrittenWithTarget(Written):
+    """The same where the edit is of a part of the picture, which has to be found."""
+
+    target: str = Field(min_length=1, max_length=MOST_OF_TARGET)
+    result: str = Field(min_length=1, max_length=MOST_OF_RESULT)
+
+
 @cache
-def answer_type(count: int) -> type[Written]:
+def answer_type(count: int, is_open: bool = False, names: Names = "") -> type[Written]:
     """The answer where this many options are offered: it names one of them."""
     letters: Any = Literal[tuple(ascii_uppercase[:count])]
-    return create_model("Written", __base__=Written, option=(letters, ...))
+    base = WrittenWithTarget if names else WrittenOpenly if is_open else Written
+    return create_model("Written", __base__=base, option=(letters, ...))
 
 
 def words_aimed_for(seed: int) -> int:
@@ -52,9 +69,9 @@ def form_of(words: int, edits: int) -> Form:
     return Form(fewest_words=max(3, words // 2), most_words=words * 3 // 2 + 3, edits=edits)
 
 
-def system_prompt(edits: int) -> Prompt:
+def system_prompt(edits: int, is_open: bool = False, names: Names = "") -> Prompt:
     """Who the writer is and the rules of the task."""
-    return render("writer_system", edits=edits)
+    return render("writer_system", edits=edits, is_open=is_open, names=names)
 
 
 def task_text(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from ditto_models.base import Frame, Mask, Scope
 from memory.sample import Critique, Score
-from tools.catalogue import Expectation
 from tools.critic.edit_applied import edit_applied
 from tools.critic.evidence import Evidence
 from tools.critic.key_frame_followed import key_frame_followed
@@ -45,29 +43,8 @@ class MeasuredCritic:
 
     name = "measured"
 
-    def judge_key_frame(
-        self,
-        source_frame: Frame,
-        edited_frame: Frame,
-        mask: Mask | None,
-        *,
-        scope: Scope | None = None,
-        expectation: Expectation | None = None,
-        parameters: Mapping[str, str | float] | None = None,
-        unsafe_probability: float | None = None,
-        restyled: bool = False,
-    ) -> Critique:
-        """A critique of one edited frame, HWC uint8 RGB, on the axes that need no motion."""
-        evidence = Evidence(
-            source=source_frame[None],
-            edited=edited_frame[None],
-            masks=None if mask is None else mask[None],
-            scope=scope,
-            expectation=expectation,
-            parameters=parameters or {},
-            unsafe_probability=unsafe_probability,
-            restyled=restyled,
-        )
+    def judge_key_frame(self, evidence: Evidence) -> Critique:
+        """A critique of one edited frame, as a video of one, on the axes that need no motion."""
         return Critique(scores={name: axis(evidence) for name, axis in KEY_FRAME_AXES.items()})
 
     def judge_video(self, evidence: Evidence) -> Critique:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ditto_models.base import Frames, Masks
 from ditto_models.metrics.mask_catch import mask_catch
 from ditto_models.metrics.mask_stray import mask_stray
 from ditto_models.metrics.scope import reach, scope_change
@@ -24,8 +25,8 @@ REACH = Scale(good=0.5, border=0.1, bad=0.0)
 
 def scope_confined(evidence: Evidence) -> Score:
     """Of a global edit, how much of the picture it reaches. Of a local one, the weakest of: mean change outside the
-    region, the share of outside pixels that visibly changed, and what moves with the subject but outside its mask, and
-    what the mask took in beside the subject.
+    region, the share of outside pixels that visibly changed, and, where masks are to fit the subject closely, what
+    moves with it but outside its mask, and what the mask took in beside it.
     """
     if evidence.scope == "global":
         share = reach(evidence.source, evidence.edited)
@@ -38,27 +39,31 @@ def scope_confined(evidence: Evidence) -> Score:
     found = scope_change(evidence.source, evidence.edited, regions)
     if found is None:
         return Score(value=None, reason="the mask covers nothing, or everything")
-    catch = mask_catch(evidence.source, evidence.masks)
-    stray = mask_stray(evidence.source, evidence.masks)
     inside = f"{found.inside_levels:.0f} levels inside"
-    least = weakest(
-        [
-            Graded(
-                value=OUTSIDE_LEVELS.grade(found.outside_levels),
-                reason=f"outside changed by {found.outside_levels:.1f} levels, {inside}",
-            ),
-            Graded(
-                value=OUTSIDE_SHARE.grade(found.outside_share),
-                reason=f"{found.outside_share:.1%} of the outside visibly changed",
-            ),
-            Graded(
-                value=STRAY.grade(stray),
-                reason=f"what moves round the subject and outside its mask is {stray:.0%} of its area",
-            ),
-            Graded(
-                value=CATCH.grade(catch),
-                reason=f"{catch:.0%} of the mask holds still and has another colour while the subject moves",
-            ),
-        ]
-    )
+    outside = [
+        Graded(
+            value=OUTSIDE_LEVELS.grade(found.outside_levels),
+            reason=f"outside changed by {found.outside_levels:.1f} levels, {inside}",
+        ),
+        Graded(
+            value=OUTSIDE_SHARE.grade(found.outside_share),
+            reason=f"{found.outside_share:.1%} of the outside visibly changed",
+        ),
+    ]
+    least = weakest(outside if evidence.masks_are_grown else [*outside, *_of_masks(evidence.source, evidence.masks)])
     return Score(value=least.value, reason=least.reason)
+
+
+def _of_masks(source: Frames, masks: Masks) -> list[Graded]:
+    """Whether the masks hold the subject, and nothing but it."""
+    catch, stray = mask_catch(source, masks), mask_stray(source, masks)
+    return [
+        Graded(
+            value=STRAY.grade(stray),
+            reason=f"what moves round the subject and outside its mask is {stray:.0%} of its area",
+        ),
+        Graded(
+            value=CATCH.grade(catch),
+            reason=f"{catch:.0%} of the mask holds still and has another colour while the subject moves",
+        ),
+    ]

@@ -12,10 +12,15 @@ STILL_PIXELS = Scale(good=0.0, border=0.4, bad=1.2)
 
 
 def source_motion(evidence: Evidence) -> Score:
-    """The weaker of: flow where the source moves, and flow where it rests."""
+    """The weaker of: flow where the source moves, and flow where it rests; of an edit that changes shapes, outside it.
+
+    None for an edit that brings motion of its own, and for one that changes shapes everywhere.
+    """
     if len(evidence.source) < 2:
         return Score(value=None, reason="one frame has no motion")
-    found = motion_agreement(evidence.edited, evidence.source_flow)
+    if evidence.lively or evidence.held is None:
+        return Score(value=None, reason="the edit may bring motion of its own")
+    found = motion_agreement(evidence.held, evidence.source_flow)
     still = found.still_error_pixels
     graded = [Graded(value=STILL_PIXELS.grade(still), reason=f"still parts drift by {still:.2f} pixels a frame")]
     if found.moving_error is not None:

@@ -17,8 +17,13 @@ RESTYLED_BLOCKS = Scale(good=0.9, border=0.18, bad=-0.1)
 
 
 def source_structure(evidence: Evidence) -> Score:
-    """The weaker of: edge agreement of the worst frame, and of the worst tenth of the picture."""
-    pairs = zip(evidence.source[::EVERY], evidence.edited[::EVERY], strict=True)
+    """The weaker of: edge agreement of the worst frame, and of the worst tenth of the picture.
+
+    An edit that changes shapes is judged outside of itself; None where it is everywhere.
+    """
+    if evidence.held is None:
+        return Score(value=None, reason="the edit may change every shape of the picture")
+    pairs = zip(evidence.source[::EVERY], evidence.held[::EVERY], strict=True)
     found = [structure_agreement(before, after) for before, after in pairs]
     whole = [one.whole for one in found if one.whole is not None]
     blocks = [one.worst_blocks for one in found if one.worst_blocks is not None]

@@ -13,10 +13,16 @@ PUMPING_LEVELS = Scale(good=0.0, border=7.0, bad=15.0)
 
 
 def temporal_steadiness(evidence: Evidence) -> Score:
-    """The weakest of: flow-warp error against the source's, its worst blocks, and pumping of the whole frame."""
+    """The weakest of: flow-warp error against the source's, its worst blocks, and pumping of the whole frame.
+
+    The source's motion is what warps, so an edit that changes shapes is judged outside of itself; None for one that
+    changes them everywhere, or brings motion of its own.
+    """
     if len(evidence.source) < 2:
         return Score(value=None, reason="one frame cannot flicker")
-    found = steadiness(evidence.source, evidence.edited, evidence.source_flow)
+    if evidence.lively or evidence.held is None:
+        return Score(value=None, reason="the edit may bring motion of its own, which is no flicker")
+    found = steadiness(evidence.source, evidence.held, evidence.source_flow)
     places = found.worst_excess**0.5 * 255
     graded = [
         Graded(value=RATIO.grade(found.ratio), reason=f"flow-warp error {found.ratio:.1f}x the source's"),

@@ -23,8 +23,8 @@ def visual_integrity(evidence: Evidence) -> Score:
     sharp = sharpness(evidence.source, evidence.edited).least_ratio
     found = integrity(evidence.source, evidence.edited)
     sharp_scale = SOFTENED_SHARPNESS if evidence.softened else SHARPNESS
-    clipped_scale = RESTYLED_CLIPPED if evidence.restyled else CLIPPED
-    banded_scale = RESTYLED_BANDED if evidence.restyled else BANDED
+    clipped_scale = RESTYLED_CLIPPED if evidence.redrawn else CLIPPED
+    banded_scale = RESTYLED_BANDED if evidence.redrawn else BANDED
     least = weakest(
         [
             Graded(
