@@ -1,4 +1,7 @@
-"""Edits a key frame with Qwen-Image 2.1, given the frame as its condition: QwenImage21Pipeline of diffusers."""
+"""Edits a key frame with Qwen-Image 2.1, given the frame as its condition: QwenImage21Pipeline of diffusers.
+
+Mind its licence, which is for research and evaluation only; Qwen-Image-Edit (`qwen_image_edit.py`) is Apache-2.0.
+"""
 
 from __future__ import annotations
 
