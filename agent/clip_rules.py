@@ -35,6 +35,9 @@ class IngestConfig(BaseModel):
 
     frames: int = Field(default=49, ge=2)
     """Of every clip."""
+    fps: float | None = Field(default=None, gt=0)
+    """Frames a second that faster sources are brought down to, evenly; slower ones, and all where it is null, keep
+    their own: no frame is ever made up."""
     max_width: int = Field(default=640, ge=16)
     """Clips are scaled down to fit; their shape is kept."""
     max_height: int = Field(default=360, ge=16)

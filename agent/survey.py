@@ -105,7 +105,7 @@ def _survey(path: str, config: IngestConfig, models: SourceModels) -> Survey:
             raise  # the executor knows the limit
         return Survey(rejected=plain(f"unreadable: looking at it failed ({type(error).__name__}: {error})"))
     if not windows:
-        return Survey(rejected=f"too short: no shot reaches {config.frames} frames")
+        return Survey(rejected=f"too short: no shot reaches {span_of(known, config)} frames")
     full = len(windows) == config.max_per_source
     return Survey(windows=windows, note=f"looked at for {len(windows)} clips only" if full else "")
 
@@ -125,27 +125,33 @@ def _windows(path: str, known: video.Probe, config: IngestConfig, models: Source
     with Path(path).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     width, height = fitted_size(known.width, known.height, config)
+    span = span_of(known, config)
     frames_before = 0
     for shot in _shots(path, known, config):
         length = len(shot.seconds)
         # What is left over goes to both ends of the shot, where a dissolve or a cut found late would be.
-        margin = length % config.frames // 2
-        for start in range(margin, length - config.frames + 1, config.frames):
-            part = slice(start, start + config.frames)
+        margin = length % span // 2
+        for start in range(margin, length - span + 1, span):
+            part = slice(start, start + span)
             clip = Clip(
                 clip_id=f"{digest[:12]}-{frames_before + start:06d}",
                 uri=plain(os.path.realpath(path)),
                 sha256=digest,
                 start_seconds=shot.seconds[start],
                 end_seconds=shot.seconds[part][-1] + 1 / known.fps,
-                fps=known.fps,
+                fps=known.fps if config.fps is None else min(known.fps, config.fps),
                 frames=config.frames,
                 width=width,
                 height=height,
             )
             problem = measured_problem(shot.seconds[part], shot.looks[part], config)
-            yield Window(clip=clip, dropped=problem) if problem else _seen(path, clip, config, models)
+            yield Window(clip=clip, dropped=problem) if problem else _seen(path, clip, span, config, models)
         frames_before += length
+
+
+def span_of(known: video.Probe, config: IngestConfig) -> int:
+    """Frames of the source that a clip reaches over: more than it has where the source's rate is brought down."""
+    return video.places_at(config.frames, known.fps, config.fps)[-1] + 1
 
 
 def _shots(path: str, known: video.Probe, config: IngestConfig) -> Iterator[_Shot]:
@@ -175,18 +181,18 @@ def _grey(bgr: Frames) -> Frames:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _seen(path: str, clip: Clip, config: IngestConfig, models: SourceModels) -> Window:
-    """A window whose figures are sound: what its pictures show."""
-    places = [round(share * (clip.frames - 1)) for share in LOOKS]
-    wanted = {*places, *(_elsewhere(place, clip.frames) for place in places)}
+def _seen(path: str, clip: Clip, span: int, config: IngestConfig, models: SourceModels) -> Window:
+    """A window of `span` frames whose figures are sound: what its pictures show."""
+    places = [round(share * (span - 1)) for share in LOOKS]
+    wanted = {*places, *(_elsewhere(place, span) for place in places)}
     progress()
     try:
         window = glimpse(path, (clip.start_seconds, clip.end_seconds), wanted, (clip.width, clip.height))
     except video.VideoError as error:
         return Window(clip=clip, dropped=f"unreadable: {error}")
     progress()
-    if window.frames != clip.frames:
-        return Window(clip=clip, dropped=f"unreadable: {window.frames} of {clip.frames} frames come out of a seek")
+    if window.frames != span:
+        return Window(clip=clip, dropped=f"unreadable: {window.frames} of {span} frames come out of a seek")
     looks = np.stack([window.at[place] for place in places])
     problem = _burnt_in(window, places, config, models) or _unsafe(looks, config, models)
     return Window(clip=clip, seen=fingerprint(looks), dropped=problem)

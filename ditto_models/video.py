@@ -99,10 +99,12 @@ def read_window(
     max_frames: int,
     width: int,
     height: int,
+    most_fps: float | None = None,
 ) -> Video:
     """The frames shown in [start, end), at most `max_frames` of them, THWC uint8 RGB of exactly this size.
 
-    Seconds count from the first frame. Another shape of picture is cropped about its centre, never stretched.
+    Seconds count from the first frame. Another shape of picture is cropped about its centre, never stretched. Of a file
+    of a higher rate than `most_fps`, so many frames a second are taken (`places_at`).
 
     Raises:
         VideoError: the file is not a readable video, or nothing is shown in the window.
@@ -113,11 +115,23 @@ def read_window(
         fps = rate_of(stream, path)
         last_seconds = float("inf") if end_seconds is None else end_seconds
         shown = between(container, stream, start_seconds, last_seconds, fps)
-        frames = [fill(rgb(frame), width, height) for frame in islice(shown, max_frames)]
+        places = places_at(max_frames, fps, most_fps)
+        taken = frozenset(places)
+        frames = [
+            fill(rgb(frame), width, height)
+            for place, frame in enumerate(islice(shown, places[-1] + 1))
+            if place in taken
+        ]
     if not frames:
         message = f"{str(path)!r} shows nothing from {start_seconds:g} s to {end_seconds} s; choose an earlier window"
         raise VideoError(message)
-    return Video(frames=_stacked(frames, path), fps=fps)
+    return Video(frames=_stacked(frames, path), fps=fps if most_fps is None else min(fps, most_fps))
+
+
+def places_at(frames: int, fps: float, most_fps: float | None) -> tuple[int, ...]:
+    """Which frames at `fps` make so many at `most_fps`: at each moment the one that is shown; all of a slower one."""
+    step = 1.0 if most_fps is None else max(1.0, fps / most_fps)
+    return tuple(int(number * step + 1e-6) for number in range(frames))
 
 
 def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:

@@ -12,6 +12,7 @@ from agent.survey import Survey, survey
 from ditto_models import video
 from tests.fake_run import fake_profile
 from tests.scenes import FPS, scene, write_at, write_shots
+from tools.sample_clip import write_window
 
 
 def profile(*checks: Check) -> Profile:
@@ -147,3 +148,28 @@ def test_sizes_are_fitted_even_and_never_enlarged(size: tuple[int, int], fitted:
     assert width % 16 == height % 16 == 0
     assert width <= fitted[0]
     assert height <= fitted[1]
+
+
+def test_a_faster_source_is_brought_down_to_the_rate_evenly_and_a_slower_one_is_left(tmp_path: Path) -> None:
+    config = fake_profile("clips.frames=10", "clips.min_height=32", "clips.checks=[text]", "clips.fps=20")
+    for fps, span in ((30.0, 14), (60.0, 28), (25.0, 12), (20.0, 10), (15.0, 10)):
+        path = tmp_path / f"{fps}.mp4"
+        video.write(path, scene(2 * span + 1, 0), fps)
+        found = survey(str(path), config.model_dump_json()).windows
+        assert [window.dropped for window in found] == ["", ""]
+        whole = video.read(path).frames
+        for place, window in enumerate(found):
+            clip, step = window.clip, max(1.0, fps / 20)
+            read = video.read_window(path, clip.start_seconds, clip.end_seconds, 10, 64, 48, most_fps=clip.fps)
+            assert np.array_equal(read.frames, whole[[place * span + int(number * step) for number in range(10)]])
+            write_window(clip, str(tmp_path / "clip.mp4"))
+            made = video.read(tmp_path / "clip.mp4")
+            assert made.fps == clip.fps == min(fps, 20)
+            assert made.frames.shape == read.frames.shape
+
+
+def test_a_shot_must_hold_all_that_a_clip_reaches_over(tmp_path: Path) -> None:
+    config = fake_profile("clips.frames=10", "clips.min_height=32", "clips.fps=20")
+    video.write(tmp_path / "short.mp4", scene(13, 0), 30.0)
+    found = survey(str(tmp_path / "short.mp4"), config.model_dump_json())
+    assert found.rejected == "too short: no shot reaches 14 frames"

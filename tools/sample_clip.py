@@ -60,7 +60,8 @@ def write_window(clip: Clip, path: str) -> None:
         VideoError: the source cannot be read, or has changed since it was looked at.
         OSError: the disk is full, read-only or broken.
     """
-    window = video.read_window(clip.uri, clip.start_seconds, clip.end_seconds, clip.frames, clip.width, clip.height)
+    seconds, size = (clip.start_seconds, clip.end_seconds), (clip.width, clip.height)
+    window = video.read_window(clip.uri, *seconds, clip.frames, *size, most_fps=clip.fps)
     if len(window.frames) != clip.frames:
         raise video.VideoError(
             f"{clip.uri!r} gave {len(window.frames)} frames from {clip.start_seconds:.2f} s, "
