@@ -88,6 +88,7 @@ class Cases:
                 size=str(size),
                 how=how,
                 run=partial(network.generate, source, masks, 0, source[0], REQUEST, "structure"),
+                is_warm=True,
                 flops=steps * flops + 2 * self._counted.encode(size) + self._counted.decode(size),
             )
 
@@ -110,6 +111,7 @@ class Cases:
                 size=str(size),
                 how=how,
                 run=partial(network.enhance, edited, edited, "low", 0),
+                is_warm=True,
                 flops=steps * flops + self._counted.encode(size) + self._counted.decode(size),
             )
 

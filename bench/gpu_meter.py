@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 MOST_SECONDS = 20.0
-"""That a call is repeated for, after one that is not measured; it is repeated at most twice more."""
+"""That a call is repeated for, at most twice."""
 GB = 1e9
 Shape = tuple[int, ...]
 
@@ -33,6 +33,8 @@ class Call:
     """Precision, and whether it was compiled."""
     run: Callable[[], object]
     flops: float
+    is_warm: bool = False
+    """Whether calls before it have compiled all of it; otherwise it is called once unmeasured."""
     multiples: Mapping[str, int] = field(default_factory=dict)
     """Rows that are so many times this one, by name: they are extrapolated, and say so."""
 
@@ -77,7 +79,8 @@ class Meter:
     def _measured(self, call: Call) -> Row:
         self.forget()
         with call_scope() as notes:
-            self._timed(call.run)
+            if not call.is_warm:
+                self._timed(call.run)
             seconds = [self._timed(call.run)]
             while len(seconds) < 3 and sum(seconds) < self._most_seconds:
                 seconds.append(self._timed(call.run))
