@@ -12,7 +12,7 @@ import torch
 
 from ditto_models.gpu.attention import NoSuchAttention
 from ditto_models.gpu.placement import placed
-from ditto_models.gpu.quantize import CannotQuantize
+from ditto_models.gpu.quantize import CannotQuantize, quantized_layers
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.weights import WeightsError
 from tests.tiny_calls import copied, error_of, forward, loaded_vace, placement
@@ -72,6 +72,16 @@ def test_what_is_few_and_matters_is_left_alone(quantization: str, pipeline: Any)
     if quantization != "fp8_layerwise":
         left += [transformer.vace_blocks[0].proj_in, transformer.vace_blocks[1].proj_out]
     assert all(type(module.weight.data) is torch.Tensor and module.weight.dtype == torch.float32 for module in left)
+
+
+def test_layers_that_see_one_row_are_not_left_to_kernels_that_want_more() -> None:
+    from diffusers import QwenImageTransformer2DModel
+
+    with torch.device("meta"):
+        transformer = QwenImageTransformer2DModel(num_layers=1)
+    kept = quantized_layers(transformer, "int8_weight") - quantized_layers(transformer, "int8_dynamic")
+    assert kept == {"transformer_blocks.0.img_mod.1", "transformer_blocks.0.txt_mod.1"}
+    assert "transformer_blocks.0.attn.to_q" in quantized_layers(transformer, "fp8_dynamic")
 
 
 def test_fp8_units_are_asked_for_before_anything_is_changed(pipeline: Any, plain: torch.Tensor) -> None:

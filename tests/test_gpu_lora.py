@@ -18,6 +18,7 @@ from ditto_models.gpu.lora_names import own_name
 from ditto_models.gpu.weights import WeightsError, located
 from ditto_models.torchvision_cpu import declare_operators
 from tests.lora_files import NAMINGS, RANK, WEIGHTS, Factors, Keys, factors, saved
+from tests.tiny_calls import forward
 from tests.tiny_wan import VACE
 
 pytestmark = pytest.mark.slow
@@ -56,18 +57,6 @@ def config(folder: Path, **fields: Any) -> LoraConfig:
     return LoraConfig(**{"repo": str(folder), "file": "lora.safetensors", **fields})
 
 
-def output(transformer: Any) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        made: torch.Tensor = transformer(
-            hidden_states=torch.randn(1, 16, 3, 8, 8, generator=generator),
-            timestep=torch.tensor([500]),
-            encoder_hidden_states=torch.randn(1, 12, 32, generator=generator),
-            control_hidden_states=torch.randn(1, 96, 3, 8, 8, generator=generator),
-        ).sample
-    return made
-
-
 def by_hand(transformer: Any, of: Factors, weight: float = 1.0) -> Any:
     expected = copy.deepcopy(transformer)
     for name, (down, up) in of.items():
@@ -81,9 +70,9 @@ def test_each_naming_changes_the_output_by_as_much(
 ) -> None:
     with call_scope() as notes:
         (fused,) = with_loras(pipeline, [config(saved(tmp_path, NAMINGS[naming](trained)))])
-    expected = output(by_hand(transformer, trained))
-    assert torch.allclose(output(pipeline.transformer), expected, atol=1e-5)
-    assert not torch.allclose(output(transformer), expected, atol=1e-2)
+    expected = forward(by_hand(transformer, trained))
+    assert torch.allclose(forward(pipeline.transformer), expected, atol=1e-5)
+    assert not torch.allclose(forward(transformer), expected, atol=1e-2)
     assert set(fused.changed) == {f"{name}.weight" for name in WEIGHTS}
     assert notes == [str(fused)]
     assert "changed 5 of 5 weights of transformer by " in notes[0]
@@ -96,7 +85,7 @@ def test_diffusers_own_loader_fuses_the_same(pipeline: Any, transformer: Any, tr
     theirs = type(pipeline)(**{**pipeline.components, "transformer": copy.deepcopy(transformer)})
     theirs.load_lora_weights(folder, weight_name="lora.safetensors")
     theirs.fuse_lora(lora_scale=0.7)
-    assert torch.allclose(output(pipeline.transformer), output(theirs.transformer), atol=1e-5)
+    assert torch.allclose(forward(pipeline.transformer), forward(theirs.transformer), atol=1e-5)
 
 
 def test_every_parameter_of_wan_has_its_authors_name(transformer: Any) -> None:
@@ -136,8 +125,8 @@ def test_loras_add_up_and_each_expert_takes_its_own(
     )
     assert [each.transformer for each in fused] == ["transformer", "transformer_2", "transformer_2"]
     once = by_hand(transformer, trained)
-    assert torch.allclose(output(pipeline.transformer), output(once), atol=1e-5)
-    assert torch.allclose(output(pipeline.transformer_2), output(by_hand(once, other, -1.0)), atol=1e-5)
+    assert torch.allclose(forward(pipeline.transformer), forward(once), atol=1e-5)
+    assert torch.allclose(forward(pipeline.transformer_2), forward(by_hand(once, other, -1.0)), atol=1e-5)
 
 
 def test_whole_differences_of_norms_biases_and_tables_are_added(
@@ -167,9 +156,9 @@ def test_alpha_comes_from_the_key_the_config_the_header_or_is_the_rank(
     keys = NAMINGS["diffusers"](trained)
     header = {"lora_adapter_metadata": json.dumps({"transformer.r": RANK, "transformer.lora_alpha": 2 * RANK})}
     with_loras(pipeline, [config(saved(tmp_path, keys, header=header))])
-    assert torch.allclose(output(pipeline.transformer), output(by_hand(transformer, trained, 2.0)), atol=1e-4)
+    assert torch.allclose(forward(pipeline.transformer), forward(by_hand(transformer, trained, 2.0)), atol=1e-4)
     with_loras(pipeline, [config(saved(tmp_path, keys), alpha=-2 * RANK)])
-    assert torch.allclose(output(pipeline.transformer), output(transformer), atol=1e-4)
+    assert torch.allclose(forward(pipeline.transformer), forward(transformer), atol=1e-4)
 
 
 def wrong(trained: Factors) -> dict[str, tuple[Keys, str]]:

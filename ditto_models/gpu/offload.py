@@ -53,8 +53,9 @@ def released(pipeline: Any) -> None:
         if isinstance(visits := getattr(model, "ditto_visits", None), Visits):
             visits.end()
         model.to("cpu")
-    # Blocks that were compiled with the hooks in them.
-    torch.compiler.reset()
+    if any(_is_compiled(model) for model in _models(pipeline).values()):
+        # Its blocks were compiled with the hooks in them; torch knows no way to forget those of one model alone.
+        torch.compiler.reset()
 
 
 class Visits:
@@ -91,3 +92,7 @@ def _models(pipeline: Any) -> dict[str, Any]:
     import torch
 
     return {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
+
+
+def _is_compiled(model: Any) -> bool:
+    return any(getattr(module, "_compiled_call_impl", None) is not None for module in model.modules())
