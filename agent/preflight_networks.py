@@ -13,7 +13,7 @@ from types import FunctionType, MethodType
 
 from pydantic import BaseModel
 
-from agent.profile import Profile
+from agent.profile import Component, Profile
 from ditto_models.gpu.geometry import WAN, Grid
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.weights import WeightsConfig
@@ -27,8 +27,8 @@ DEEPEST = 12
 class Unit:
     """What is loaded in one go."""
 
-    slot: str
-    """Of the profile."""
+    slots: tuple[str, ...]
+    """Of the profile, which share it."""
     path: tuple[str, ...]
     """Of its config in the slot's."""
     config: BaseModel
@@ -40,6 +40,11 @@ class Unit:
     """Sizes of video that it takes."""
     weights: tuple[tuple[tuple[str, ...], WeightsConfig], ...]
     """By path in the slot's config; the first are the network's own, others are LoRAs and the like."""
+
+    @property
+    def slot(self) -> str:
+        """The first of them."""
+        return self.slots[0]
 
     @property
     def name(self) -> str:
@@ -59,29 +64,25 @@ class Unit:
 
 def units_of(roots: Mapping[str, object]) -> list[Unit]:
     """Everything that the networks reachable from built models would load, each once."""
-    units: list[Unit] = []
-    seen: set[str] = set()
+    found: dict[str, tuple[Network[BaseModel, object], list[str]]] = {}
     for slot, network in _networks(roots):
         key = f"{type(network).__qualname__} {network.config.model_dump_json()}"
-        if key in seen:
-            continue
-        seen.add(key)
-        kind = _makes(network)
-        for path, config in _loadable(network.config):
-            weights = tuple(_weights(config, path))
+        found.setdefault(key, (network, []))[1].append(slot)
+    return [unit for network, slots in found.values() for unit in _units(network, tuple(dict.fromkeys(slots)))]
+
+
+def _units(network: Network[BaseModel, object], slots: tuple[str, ...]) -> Iterator[Unit]:
+    for path, config in _loadable(network.config):
+        yield Unit(
+            slots=slots,
+            path=path,
+            config=config,
+            network=type(network).__name__,
             # What a config nested in another one loads works on frames, for example depth.
-            units.append(
-                Unit(
-                    slot=slot,
-                    path=path,
-                    config=config,
-                    network=type(network).__name__,
-                    makes=kind if not path else "frames",
-                    grid=getattr(network, "grid", WAN),
-                    weights=weights,
-                )
-            )
-    return units
+            makes=_makes(network) if not path else "frames",
+            grid=getattr(network, "grid", WAN),
+            weights=tuple(_weights(config, path)),
+        )
 
 
 def _makes(network: Network[BaseModel, object]) -> str:
@@ -94,11 +95,11 @@ def _networks(roots: Mapping[str, object]) -> Iterator[tuple[str, Network[BaseMo
     visited: set[int] = set()
 
     def walk(value: object, slot: str, depth: int) -> Iterator[tuple[str, Network[BaseModel, object]]]:
+        if isinstance(value, Network):  # also one that another slot has: both name it
+            yield slot, value
         if depth > DEEPEST or id(value) in visited or isinstance(value, (str, bytes, int, float, type, BaseModel)):
             return
         visited.add(id(value))
-        if isinstance(value, Network):
-            yield slot, value
         for below in _below(value):
             yield from walk(below, slot, depth + 1)
 
@@ -149,15 +150,21 @@ def _weights(config: BaseModel, path: tuple[str, ...]) -> Iterator[tuple[tuple[s
 
 
 def pinning(profile: Profile, unit: Unit, path: tuple[str, ...], weights: WeightsConfig, commit: str) -> str:
-    """The override that pins weights to a commit, as it is written on the command line of agent.run.
+    """The overrides that pin weights to a commit, as they are written on the command line of agent.run.
 
     Overrides change what a profile says; of what it leaves to defaults the whole section is written.
     """
-    component = getattr(profile, unit.slot, None)
-    place: object = getattr(component, "settings", None)
-    known: list[str] = [unit.slot]
-    if place is None or any(part.isdigit() for part in path):
+    first = getattr(profile, unit.slot, None)
+    if not isinstance(first, Component) or any(part.isdigit() for part in path):
         return f"revision: {commit} beside {weights.repo!r} in the profile's file"
+    named = {slot: getattr(profile, slot, None) for slot in unit.slots}
+    # A slot may also hold what another one names, as a critic does.
+    same = {slot: one for slot, one in named.items() if isinstance(one, Component) and one.kind == first.kind}
+    return " ".join(_override(one.settings, slot, path, weights, commit) for slot, one in same.items())
+
+
+def _override(place: object, slot: str, path: tuple[str, ...], weights: WeightsConfig, commit: str) -> str:
+    known: list[str] = [slot]
     for part in path:
         if not isinstance(place, dict) or not isinstance(place.get(part), dict):
             break

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -173,10 +173,18 @@ def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[dict[str, object], 
         values = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ProfileError(f"profile {str(path)!r} is not YAML: {_one_line(error)}") from error
+    values = _unshared(values)
     if isinstance(values, dict) and "extends" in values:
         base, _ = _read(str(values.pop("extends")), (*before, path))
         values = _over(base, values)
     return values, path
+
+
+def _unshared(value: Any) -> Any:
+    """The same values, each in its own place: an override of one must not change what a YAML alias says elsewhere."""
+    if isinstance(value, dict):
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 def _over(base: dict[str, object], own: Mapping[str, object]) -> dict[str, object]:

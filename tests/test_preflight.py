@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +17,10 @@ from rich.console import Console
 
 from agent import preflight_weights
 from agent.preflight_findings import fail, ok
+from agent.preflight_models import built
+from agent.preflight_networks import Unit, units_of
 from agent.preflight_table import print_findings
+from agent.profile import load_profile
 from ditto_models import assets
 from ditto_models.gpu.known_weights import known
 from ditto_models.gpu.weights import WeightsConfig, located
@@ -179,6 +183,32 @@ def test_every_network_of_ours_is_in_the_table() -> None:
     repos = set(defaults())
     assert {"facebook/sam3", "Wan-AI/Wan2.1-VACE-14B-diffusers"} <= repos
     assert [repo for repo in sorted(repos) if known(repo) is None] == []
+
+
+def shelved(hub: TinyHub, profile: str) -> list[Unit]:
+    """What a profile loads; the hub holds tiny weights of every name that it asks for."""
+    units = units_of(built(load_profile(profile))[0])
+    part = {"config.json": b"{}", "model.safetensors": tensor_file(weight=(2, 2))}
+    for _, weights in (weights for unit in units for weights in unit.weights):
+        files = {f"{place}/{name}": content for place in weights.parts for name, content in part.items()} or part
+        hub.add(weights.repo, {weights.file: tensor_file(weight=(2, 2))} if weights.file else files)
+    return units
+
+
+@pytest.mark.parametrize("profile", ["gpu", "gpu_light"])
+def test_the_profiles_that_ship_are_pinned_by_the_overrides_that_are_offered(
+    model_hub: TinyHub, two_gpus: Path, profile: str
+) -> None:
+    units = shelved(model_hub, profile)
+    assert {"masker", "editor", "generator", "generator.depth"} <= {unit.name for unit in units}
+    first = found(Path(profile))
+    assert not [one for one in first.values() if one.status == "fail" and one.check not in ("server", "room", "memory")]
+    offered = [one.change for (_, check), one in first.items() if check == "revision" and "=" in one.change]
+    assert len(offered) >= len(units)
+    second = found(Path(profile), *(override for change in offered for override in shlex.split(change)))
+    assert {key[0] for key in second} == {key[0] for key in first}, "a network that two slots share is still shared"
+    unpinned = [of for (of, check), one in second.items() if check == "revision" and one.status != "ok"]
+    assert all(".loras." in of for of in unpinned)
 
 
 def test_servers_are_looked_at() -> None:

@@ -282,3 +282,10 @@ def test_a_key_of_a_server_is_never_written_down(tmp_path: Path) -> None:
     config = run_config(load_profile("embedded", (*SERVED, "servers.vlm.api_key=hush-hush")))
     settle_config(tmp_path, config, accept_changes=False)
     assert "hush-hush" not in (tmp_path / "config.yaml").read_text()
+
+
+def test_an_override_changes_nothing_that_a_yaml_alias_says_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("extends: embedded\ntext_reader: &one {kind: pp_ocr, threads: 1}\nmasker: *one\n")
+    profile = load_profile(str(path), ["masker.threads=2"])
+    assert (profile.text_reader.settings["threads"], profile.masker.settings["threads"]) == (1, 2)
