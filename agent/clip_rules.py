@@ -93,16 +93,28 @@ def size_problem(width: int, height: int, config: IngestConfig) -> str:
     return ""
 
 
-def measured_problem(seconds: Sequence[float], looks: Sequence[Liveliness], config: IngestConfig) -> str:
-    """Why a window of frames shown at these `seconds` is dropped, by its figures alone; empty where it is not."""
+def measured_problem(
+    seconds: Sequence[float], looks: Sequence[Liveliness], config: IngestConfig, motion_later: bool = False
+) -> str:
+    """Why a window of frames shown at these `seconds` is dropped, by its figures alone; empty where it is not.
+
+    `motion_later`: a network measures it.
+    """
     rules: dict[Check, Callable[[], str]] = {
         "uneven_rate": lambda: _uneven(seconds),
         "black": lambda: _black(looks),
         "frozen": lambda: _frozen(looks[1:]),
-        "low_motion": lambda: _still(looks[1:], config.min_motion),
+        "low_motion": lambda: still_problem(float(np.mean([look.motion for look in looks[1:]])), config.min_motion),
     }
+    if motion_later:
+        del rules["low_motion"]
     found = (rule() for name, rule in rules.items() if name in config.checks)
     return next((reason for reason in found if reason), "")
+
+
+def still_problem(motion: float, min_motion: float) -> str:
+    """Why a window of so much motion, in pixels a frame at 640 across, is dropped; empty where it is not."""
+    return f"low motion: {motion:.2f} pixels a frame, expected {min_motion:g}" if motion < min_motion else ""
 
 
 def _uneven(seconds: Sequence[float]) -> str:
@@ -126,8 +138,3 @@ def _frozen(looks: Sequence[Liveliness]) -> str:
         standing = standing + 1 if look.change < SAME_FRAME_CHANGE else 0
         longest = max(longest, standing)
     return f"frozen: {longest} frames in a row repeat the one before" if longest > FROZEN_SHARE * len(looks) else ""
-
-
-def _still(looks: Sequence[Liveliness], min_motion: float) -> str:
-    motion = float(np.mean([look.motion for look in looks]))
-    return f"low motion: {motion:.2f} pixels a frame, expected {min_motion:g}" if motion < min_motion else ""

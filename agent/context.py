@@ -1,6 +1,7 @@
 """The ONE place that chooses concrete classes from a profile. A new variant is a sibling file and a line here.
 
-Those who lead samples, and may be served models, are chosen in leads.py; those who make pixels in makers.py.
+Those who lead samples, and may be served models, are chosen in leads.py; those who make pixels in makers.py;
+what looks at sources in source_models.py.
 
 Imports stand inside the choices: a profile loads what it names and no more.
 """
@@ -99,47 +100,10 @@ def build_models(profile: Profile) -> Models:
         editor=build_editor(profile.editor),
         generator=build_generator(profile.generator, meter),
         enhancer=build_enhancer(profile.enhancer, meter),
-        critic=_critic(profile.critic, _safety(profile.safety), meter, repainted),
+        critic=_critic(profile.critic, build_safety(profile.safety), meter, repainted),
         follows_words=repainted,
         target_masker=build_target_masker(profile.target_masker),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceModels:
-    """What looks at sources before they become clips; None where the profile does not check for it."""
-
-    text_reader: base.TextReader | None
-    safety: base.SafetyClassifier | None
-
-
-def build_source_models(profile: Profile) -> SourceModels:
-    """Choose and construct what the checks of `clips` need.
-
-    Raises:
-        ProfileError: a kind or a setting is unknown.
-        AssetError: a bundled weight cannot be had.
-    """
-    checks = profile.clips.checks
-    return SourceModels(
-        text_reader=_text_reader(profile.text_reader) if "text" in checks else None,
-        safety=_safety(profile.safety) if "unsafe" in checks else None,
-    )
-
-
-def build_decoder(component: Component, workers: int) -> Executor:
-    """Where files from outside are decoded."""
-
-    def process() -> Executor:
-        from ditto_models.executors.isolated import IsolatedConfig, IsolatedExecutor
-
-        return IsolatedExecutor(workers, config_of("decoder", component, IsolatedConfig))
-
-    def thread() -> Executor:
-        no_settings("decoder", component)
-        return InProcessExecutor(workers)
-
-    return choose("decoder", component, {"process": process, "thread": thread})
 
 
 def build_networks(component: Component) -> Executor:
@@ -191,18 +155,9 @@ def build_pair_critic(profile: Profile) -> PairCritic:
 
     def measured() -> PairCritic:
         no_settings("critic", profile.critic)
-        return PairCritic(Catalogue.load(), build_masker(profile.masker), _safety(profile.safety))
+        return PairCritic(Catalogue.load(), build_masker(profile.masker), build_safety(profile.safety))
 
     return choose("critic", profile.critic, {"measured": measured})
-
-
-def _text_reader(component: Component) -> base.TextReader:
-    def pp_ocr() -> base.TextReader:
-        from ditto_models.embedded.text_reader import TextReader, TextReaderConfig
-
-        return TextReader(config_of("text_reader", component, TextReaderConfig))
-
-    return choose("text_reader", component, {"pp_ocr": pp_ocr})
 
 
 def _describer(component: Component) -> base.ClipDescriber:
@@ -230,7 +185,9 @@ def _critic(
     return choose("critic", component, {"measured": measured})
 
 
-def _safety(component: Component) -> base.SafetyClassifier:
+def build_safety(component: Component) -> base.SafetyClassifier:
+    """What scores how unsafe pictures are."""
+
     def open_nsfw() -> base.SafetyClassifier:
         from ditto_models.embedded.safety import OpenNsfw, OpenNsfwConfig
 

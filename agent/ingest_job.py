@@ -15,9 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from agent.command import CommandError, CommandFailed
-from agent.context import build_decoder, build_source_models
+from agent.context import build_networks
 from agent.profile import ProfileError, load_profile
 from agent.run_config import RunConfig, clips_folder, make_run_folder, settle_config
+from agent.second_look import build_second_look
+from agent.source_models import build_decoder, build_source_models
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, told
 from agent.sources import Sources
 from agent.stores import open_ledger
@@ -55,9 +57,12 @@ def run_ingest(options: argparse.Namespace) -> int:
 
 def _look(config: RunConfig, run: Path, ledger: Ledger, console: Console) -> float:
     began = time.monotonic()
-    decoder = build_decoder(config.profile.decoder, os.cpu_count() or 1)
     columns = (TextColumn("{task.completed} of {task.total} files"), BarColumn(), TimeRemainingColumn())
-    try:
+    with ExitStack() as stack:
+        decoder = build_decoder(config.profile.decoder, os.cpu_count() or 1)
+        stack.callback(decoder.close)
+        networks = build_networks(config.profile.networks)
+        stack.callback(networks.close)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             bar = progress.add_task("")
 
@@ -65,12 +70,11 @@ def _look(config: RunConfig, run: Path, ledger: Ledger, console: Console) -> flo
                 progress.advance(bar)
                 _say(console, line)
 
-            sources = Sources(ledger, decoder, config.profile, config.seed, say)
+            second = build_second_look(config.profile, networks)
+            sources = Sources(ledger, decoder, second, config.profile, config.seed, say)
             sources.find(Path(config.clips), besides=run)
             progress.update(bar, total=file_counts(ledger)[NOT_LOOKED_AT])
             asyncio.run(_all(sources))
-    finally:
-        decoder.close()
     return time.monotonic() - began
 
 

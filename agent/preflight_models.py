@@ -17,13 +17,14 @@ def built(profile: Profile) -> tuple[dict[str, object], list[Finding]]:
     Raises:
         ProfileError: a kind or a setting is unknown.
     """
-    from agent.context import build_models, build_source_models
+    from agent.context import build_models
+    from agent.source_models import build_source_models, build_window_networks
 
     roots: dict[str, object] = {}
     findings: list[Finding] = []
     missing: set[str] = set()
     with assets.nothing_fetched() as asked:
-        for build in (build_models, build_source_models):
+        for build in (build_models, build_source_models, build_window_networks):
             try:
                 models = build(profile)
             except assets.AssetError as error:

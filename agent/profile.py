@@ -86,6 +86,10 @@ class Profile(BaseModel):
     decoder: Component
     networks: Component = Component(kind="threads")
     """Where networks run that want a GPU: on a thread of this process, or in worker processes, one for each GPU."""
+    fingerprint: Component = Component(kind="phash")
+    """What says that two clips look alike: hashes, or a network."""
+    motion: Component = Component(kind="dis")
+    """What measures how much a clip moves: flow in passing, or a network."""
     text_reader: Component
     planner: Component
     writer: Component

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from agent.card import dataset_card
-from agent.context import Models, build_decoder, build_networks
+from agent.context import Models, build_networks
 from agent.disk import Room, free_bytes
 from agent.diversity import Diversity, Embed, diversity
 from agent.graph import Graph, build_graph
@@ -27,6 +27,8 @@ from agent.profile import Profile
 from agent.repairs import Repairs
 from agent.retention import Retention
 from agent.run_config import RunConfig, make_run_folder, settle_config
+from agent.second_look import build_second_look
+from agent.source_models import build_decoder
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
 from agent.toolbox import Parts, toolbox
@@ -132,7 +134,7 @@ def open_session(
         ledger, profile = stores.ledger, config.profile
         decoder = build_decoder(profile.decoder, workers)
         stack.callback(decoder.close)
-        sources = Sources(ledger, decoder, profile, config.seed, say)
+        sources = Sources(ledger, decoder, build_second_look(profile, networks), profile, config.seed, say)
         sources.find(Path(config.clips), besides=run)
         session = Session(
             run=run,

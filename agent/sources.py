@@ -18,14 +18,16 @@ from pathlib import Path
 from agent.command import CommandError
 from agent.plain import plain
 from agent.profile import Profile
+from agent.second_look import SecondLook
 from agent.survey import Survey, Window, stamp_of, survey
-from ditto_models.embedded.fingerprint import FingerprintIndex
 from ditto_models.executors.base import Executor, WorkerLost
 from memory.ledger import Ledger
 from memory.sample import Clip
 from memory.source_table import ClipUse, Dropped, Fate, Found, NewClip, Source
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".ogv"})
+IN_PASSING = frozenset({"phash", "dis"})
+"""Kinds that need no network."""
 BLOCK = 4
 """Files looked at together; their clips are shuffled among each other."""
 
@@ -34,16 +36,23 @@ class Sources:
     """The files of a run that become clips."""
 
     def __init__(
-        self, ledger: Ledger, decoder: Executor, profile: Profile, seed: int, say: Callable[[str], None]
+        self,
+        ledger: Ledger,
+        decoder: Executor,
+        second: SecondLook,
+        profile: Profile,
+        seed: int,
+        say: Callable[[str], None],
     ) -> None:
         self._ledger = ledger
         self._decoder = decoder
+        self._second = second
         self._config = profile.clips
         self._profile_json = profile.model_dump_json()
-        self._rules = hashlib.sha256(profile.clips.model_dump_json().encode()).hexdigest()[:8]
+        self._rules = _rules(profile)
         self._seed = seed
         self._say = say
-        self._looks = FingerprintIndex()
+        self._looks = second.networks.index
         self._told: set[str] = set()
 
     def find(self, folder: Path, besides: Path) -> None:
@@ -116,9 +125,10 @@ class Sources:
 
     async def _survey(self, uri: str) -> Survey:
         try:
-            return (await self._decoder.run(survey, uri, self._profile_json)).value
+            found = (await self._decoder.run(survey, uri, self._profile_json)).value
         except WorkerLost as error:
             return Survey(rejected=f"unreadable: {error}; replace the file", stamp=stamp_of(uri))
+        return await self._second.look(found)
 
     def _fate(self, uri: str, found: Survey, contents: dict[str, str]) -> Fate:
         """What becomes of a file; `contents` are those of the files before it that the ledger does not have yet."""
@@ -147,9 +157,17 @@ class Sources:
 
     def _alike(self, window: Window, besides: str) -> str:
         nearest = self._looks.nearest(window.seen, besides)
-        if nearest is None or nearest[1] > self._config.duplicate_bits:
+        if nearest is None or nearest[1] > self._looks.limit:
             return ""
-        return f"near-duplicate: {nearest[1]:.1f} of 64 bits from a clip of {nearest[0]}"
+        return f"near-duplicate: {self._looks.told(nearest[1])} from a clip of {nearest[0]}"
+
+
+def _rules(profile: Profile) -> str:
+    """What differs once files are looked at in another way, in 8 hex digits."""
+    parts = [profile.clips.model_dump_json()]
+    # What networks look at was added later: runs that were begun before need not look again.
+    parts += [one.model_dump_json() for one in (profile.fingerprint, profile.motion) if one.kind not in IN_PASSING]
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:8]
 
 
 def _videos(folder: Path, besides: Path, closed: list[OSError]) -> Iterator[Path]:

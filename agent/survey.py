@@ -18,13 +18,14 @@ import cv2
 import numpy as np
 
 from agent.clip_rules import IngestConfig, fitted_size, measured_problem, size_problem
-from agent.context import SourceModels, build_source_models
 from agent.plain import plain
 from agent.profile import Profile
+from agent.source_models import SourceModels, build_source_models
 from ditto_models import video
-from ditto_models.base import Frames, Text
-from ditto_models.embedded.fingerprint import Fingerprint, fingerprint
+from ditto_models.base import Frame, Frames, Text
+from ditto_models.embedded.fingerprint import fingerprint
 from ditto_models.executors.isolated import progress
+from ditto_models.look_index import Seen
 from ditto_models.metrics.liveliness import WIDTH, Liveliness, LivelinessMeter
 from ditto_models.small_frames import Glimpses, glimpse, walk
 from memory.sample import Clip
@@ -33,6 +34,12 @@ SHOT_WIDTH = 256
 """Pixels across at which shots are looked for, PySceneDetect's own choice."""
 LOOKS = (0.1, 0.5, 0.9)
 """Where in a window pictures are looked at, as shares of its length."""
+SQUARE = 224
+"""Pixels a side of the pictures for a network that says what a window looks like."""
+STEPS = 7
+"""Pictures for a network that measures motion: 8 frames apart in a window of 49, which it can match."""
+STEP_WIDTH, STEP_MULTIPLE, STEP_LEAST = 320, 8, 128
+"""Pixels across of these, and what their sides are multiples of, and at least. A window's take a MiB to travel."""
 APART = 12
 """Frames between two looks at one line of text: what is burnt in has not moved."""
 SAME_PLACE_SHARE = 1 / 160
@@ -46,9 +53,15 @@ class Window:
     """One window: a clip, or why it is none."""
 
     clip: Clip
-    seen: Fingerprint = ()
+    seen: Seen = ()
     dropped: str = ""
     """The reason; empty for a clip."""
+    squares: Frames | None = None
+    """For a network that says what it looks like: LOOKS, cropped to SQUARE pixels a side."""
+    steps: Frames | None = None
+    """For a network that measures motion: so many pictures from the first frame to the last, evenly apart."""
+    frames_between: float = 0.0
+    """Frames of the source from one of these to the next."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +140,7 @@ def _windows(path: str, known: video.Probe, config: IngestConfig, models: Source
     width, height = fitted_size(known.width, known.height, config)
     span = span_of(known, config)
     frames_before = 0
-    for shot in _shots(path, known, config):
+    for shot in _shots(path, known, config, models):
         length = len(shot.seconds)
         # What is left over goes to both ends of the shot, where a dissolve or a cut found late would be.
         margin = length % span // 2
@@ -144,7 +157,7 @@ def _windows(path: str, known: video.Probe, config: IngestConfig, models: Source
                 width=width,
                 height=height,
             )
-            problem = measured_problem(shot.seconds[part], shot.looks[part], config)
+            problem = measured_problem(shot.seconds[part], shot.looks[part], config, models.motion_later)
             yield Window(clip=clip, dropped=problem) if problem else _seen(path, clip, span, config, models)
         frames_before += length
 
@@ -154,13 +167,13 @@ def span_of(known: video.Probe, config: IngestConfig) -> int:
     return video.places_at(config.frames, known.fps, config.fps)[-1] + 1
 
 
-def _shots(path: str, known: video.Probe, config: IngestConfig) -> Iterator[_Shot]:
+def _shots(path: str, known: video.Probe, config: IngestConfig, models: SourceModels) -> Iterator[_Shot]:
     """Shots by PySceneDetect's ContentDetector, each as soon as the cut after it is found."""
     import scenedetect
 
     # By default a cut within 15 frames of the last is passed over, and a window would hold it.
     detector = scenedetect.ContentDetector(threshold=config.shot_threshold, min_scene_len=1)
-    meter, shot, last_seconds = LivelinessMeter(), _Shot(seconds=[], looks=[]), 0.0
+    meter, shot, last_seconds = LivelinessMeter(not models.motion_later), _Shot(seconds=[], looks=[]), 0.0
     for number, frame in enumerate(walk(path, SHOT_WIDTH)):
         progress()
         if detector.process_frame(scenedetect.FrameTimecode(number, known.fps), frame.bgr) and shot.seconds:
@@ -184,7 +197,8 @@ def _grey(bgr: Frames) -> Frames:
 def _seen(path: str, clip: Clip, span: int, config: IngestConfig, models: SourceModels) -> Window:
     """A window of `span` frames whose figures are sound: what its pictures show."""
     places = [round(share * (span - 1)) for share in LOOKS]
-    wanted = {*places, *(_elsewhere(place, span) for place in places)}
+    steps = [round(place) for place in np.linspace(0, span - 1, STEPS)] if models.motion_later else []
+    wanted = {*places, *steps, *(_elsewhere(place, span) for place in places)}
     progress()
     try:
         window = glimpse(path, (clip.start_seconds, clip.end_seconds), wanted, (clip.width, clip.height))
@@ -195,7 +209,23 @@ def _seen(path: str, clip: Clip, span: int, config: IngestConfig, models: Source
         return Window(clip=clip, dropped=f"unreadable: {window.frames} of {span} frames come out of a seek")
     looks = np.stack([window.at[place] for place in places])
     problem = _burnt_in(window, places, config, models) or _unsafe(looks, config, models)
-    return Window(clip=clip, seen=fingerprint(looks), dropped=problem)
+    if problem:
+        return Window(clip=clip, dropped=problem)
+    return Window(
+        clip=clip,
+        seen=() if models.looks_later else fingerprint(looks),
+        squares=np.stack([video.fill(look, SQUARE, SQUARE) for look in looks]) if models.looks_later else None,
+        steps=_steps([window.at[place] for place in steps]) if steps else None,
+        frames_between=(span - 1) / (STEPS - 1),
+    )
+
+
+def _steps(frames: list[Frame]) -> Frames:
+    """At the size at which a network measures their motion; stretched by a few percent at most."""
+    height, width = frames[0].shape[:2]
+    scale = max(STEP_WIDTH / width, STEP_LEAST / height)
+    size = [round(side * scale / STEP_MULTIPLE) * STEP_MULTIPLE for side in (width, height)]
+    return np.stack([np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8) for frame in frames])
 
 
 def _burnt_in(window: Glimpses, places: list[int], config: IngestConfig, models: SourceModels) -> str:

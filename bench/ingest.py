@@ -19,8 +19,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from agent.context import build_decoder, build_source_models
 from agent.profile import Profile, load_profile
+from agent.second_look import build_second_look
+from agent.source_models import build_decoder, build_source_models
 from agent.sources import Sources
 from agent.stores import open_ledger
 from agent.survey import survey
@@ -50,7 +51,7 @@ def _many_files(folder: Path, files: int) -> None:
     profile = load_profile("embedded", SETTINGS)
     decoder = build_decoder(profile.decoder, os.cpu_count() or 1)
     with open_ledger(run, print) as ledger:
-        sources = Sources(ledger, decoder, profile, 0, lambda line: None)
+        sources = Sources(ledger, decoder, build_second_look(profile, decoder), profile, 0, lambda line: None)
         found_seconds = _seconds(lambda: sources.find(clips, besides=run))
         rows = asyncio.run(_take_all(sources, files))
         clip_count = sum(1 for _ in ledger.sources.uses())

@@ -97,6 +97,26 @@ class DepthEstimator(Protocol):
         ...
 
 
+class PictureEmbedder(Protocol):
+    """Turns pictures into unit vectors whose dot product says how alike they look."""
+
+    name: str
+
+    def embed_pictures(self, frames: Frames) -> NDArray[np.float32]:
+        """Unit vectors TD float32 of frames THWC uint8 RGB."""
+        ...
+
+
+class FlowEstimator(Protocol):
+    """Estimates where each pixel of a frame is seen in the next."""
+
+    name: str
+
+    def flow(self, frames: Frames) -> NDArray[np.float32]:
+        """Between neighbours of frames THWC uint8 RGB: THW2 float32 (x, y) in pixels, one fewer than frames."""
+        ...
+
+
 class ClipDescriber(Protocol):
     """Says what is in a clip."""
 

@@ -46,7 +46,7 @@ def test_other_clips_are_far_off(clips: dict[str, Frames]) -> None:
 
 
 def test_the_index_finds_the_nearest_of_other_sources() -> None:
-    index = FingerprintIndex()
+    index = FingerprintIndex(LIMIT)
     assert index.nearest((0,), besides="a") is None
     for name, seen in {"a": 0b0, "b": 0b111, "c": 0b11}.items():
         index.add(name, (seen,))
@@ -55,3 +55,5 @@ def test_the_index_finds_the_nearest_of_other_sources() -> None:
     for number in range(3000):  # past its first growth
         index.add("d", (number << 20,))
     assert index.nearest((0b111,), besides="d") == ("b", 0.0)
+    index.add("e", (0b111, 0b111))
+    assert index.nearest((0b111,), besides="b") != ("e", 0.0), "what was seen in another way is not compared"

@@ -22,6 +22,12 @@ from tests.tiny_guides import tiny_depth, tiny_sam3
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    """Beside other tests, two threads on two cores wait for each other most of the time."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def depth_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_depth(tmp_path_factory.mktemp("tiny") / "depth")

@@ -11,11 +11,13 @@ import pytest
 
 from agent import ingest, inspect, run
 from agent.campaign import Limits
-from agent.context import build_decoder
 from agent.profile import load_profile
+from agent.second_look import build_second_look
+from agent.source_models import build_decoder
 from agent.sources import Sources
 from agent.survey import survey
 from ditto_models import video
+from ditto_models.executors.in_process import InProcessExecutor
 from memory.ledger import Ledger
 from tests.fake_run import fake_profile, run_fake
 from tests.hostile import ODD_NAMES, make_hostile_folder, with_words
@@ -56,7 +58,7 @@ def test_every_hostile_file_has_a_named_fate(folder: Path, tmp_path: Path) -> No
     profile = load_profile("embedded", (*FAST, CHECKS))
     ledger, decoder = Ledger(tmp_path / "ledger.sqlite"), build_decoder(profile.decoder, 2)
     told: list[str] = []
-    sources = Sources(ledger, decoder, profile, 0, told.append)
+    sources = Sources(ledger, decoder, build_second_look(profile, InProcessExecutor(1)), profile, 0, told.append)
     sources.find(folder, besides=tmp_path)
 
     async def until_done() -> None:
@@ -113,7 +115,8 @@ def test_files_and_folders_without_rights_have_a_fate(tmp_path: Path) -> None:
     try:
         reason = survey(str(clips / "private.mp4"), profile.model_dump_json()).rejected
         ledger = Ledger(run_folder / "ledger.sqlite")
-        sources = Sources(ledger, build_decoder(profile.decoder, 1), profile, 0, lambda line: None)
+        second = build_second_look(profile, InProcessExecutor(1))
+        sources = Sources(ledger, build_decoder(profile.decoder, 1), second, profile, 0, lambda line: None)
         sources.find(clips, besides=run_folder)
     finally:
         os.seteuid(0)

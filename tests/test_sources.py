@@ -2,12 +2,14 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from agent.command import CommandError
 from agent.profile import Profile
+from agent.second_look import build_second_look
 from agent.sources import BLOCK, Sources
 from ditto_models import video
 from ditto_models.executors.in_process import InProcessExecutor
@@ -31,10 +33,17 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path / "ledger.sqlite")
 
 
+def sources_of(
+    ledger: Ledger, profile: Profile, seed: int = 0, say: Callable[[str], None] = lambda line: None
+) -> Sources:
+    executor = InProcessExecutor(1)
+    return Sources(ledger, executor, build_second_look(profile, executor), profile, seed, say)
+
+
 def take_all(folder: Path, ledger: Ledger, profile: Profile = PROFILE, seed: int = 0) -> list[str]:
     """Look at everything in the folder; returns what was told."""
     told: list[str] = []
-    sources = Sources(ledger, InProcessExecutor(1), profile, seed, told.append)
+    sources = sources_of(ledger, profile, seed, told.append)
     sources.find(folder, besides=folder / "run")
 
     async def until_done() -> None:
@@ -76,7 +85,7 @@ def test_every_file_of_a_folder_and_of_those_in_it_has_a_fate(folder: Path, ledg
 def test_a_file_not_looked_at_yet_says_so(folder: Path, ledger: Ledger) -> None:
     for number in range(BLOCK + 2):
         write_shots(folder / f"{number}.mp4", 12, seed=number)
-    sources = Sources(ledger, InProcessExecutor(1), PROFILE, 0, lambda line: None)
+    sources = sources_of(ledger, PROFILE)
     sources.find(folder, besides=folder / "run")
     taken = asyncio.run(sources.take_in())
     assert taken is not None
@@ -198,6 +207,6 @@ def test_other_rules_for_clips_are_applied_to_files_that_are_known(folder: Path,
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, ledger: Ledger) -> None:
-    sources = Sources(ledger, InProcessExecutor(1), PROFILE, 0, lambda line: None)
+    sources = sources_of(ledger, PROFILE)
     with pytest.raises(CommandError, match="nowhere"):
         sources.find(tmp_path / "nowhere", besides=tmp_path)

@@ -145,3 +145,27 @@ def _clip_tokenizer(kind: Any) -> Any:
     letters = string.ascii_lowercase + string.digits
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     return kind(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=32)
+
+
+def tiny_dinov2(folder: Path) -> Path:
+    """DINOv2 of two layers, and the processor that it comes with."""
+    declare_operators()
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    torch.manual_seed(0)
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2, patch_size=PATCH, image_size=64
+    )
+    Dinov2Model(config).save_pretrained(folder)
+    BitImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64}).save_pretrained(folder)
+    return folder
+
+
+def tiny_raft(pickled: Path) -> Path:
+    """RAFT's small network with random weights, as torchvision hands its weights out."""
+    declare_operators()
+    from ditto_models.gpu.raft import network
+
+    torch.manual_seed(0)
+    torch.save(network("small").state_dict(), pickled)
+    return pickled

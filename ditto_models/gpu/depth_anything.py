@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ditto_models.base import Frames, Masks
 from ditto_models.executors.of_call import stop_if_cancelled
 from ditto_models.gpu.network import Network
-from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of
-from ditto_models.gpu.weights import WeightsConfig, located
+from ditto_models.gpu.placement import DeviceConfig, device_of, dtype_of
+from ditto_models.gpu.weights import WeightsConfig, located, resolved
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ class DepthAnythingConfig(BaseModel):
 
     weights: WeightsConfig = WeightsConfig(repo="depth-anything/Depth-Anything-V2-Small-hf")
     """The small network is Apache-2.0; Base and Large are CC-BY-NC-4.0, which forbids commercial use."""
-    placement: PlacementConfig = PlacementConfig(dtype="float32")
+    placement: DeviceConfig = DeviceConfig(dtype="float32")
     """In whole precision: bfloat16 has 8 bits, whose steps show in smooth ground."""
     short_side: int = Field(default=518, ge=14)
     """Pixels of a frame's shorter side as the network sees it, rounded to its patches; it was trained at 518."""
@@ -61,7 +61,7 @@ class DepthAnything(Network[DepthAnythingConfig, Loaded]):
 
     def __init__(self, config: DepthAnythingConfig) -> None:
         super().__init__(config)
-        self.name = config.weights.repo
+        self.name = resolved(config.weights)
         self._batch = config.batch
 
     def load(self) -> Loaded:
@@ -70,12 +70,10 @@ class DepthAnything(Network[DepthAnythingConfig, Loaded]):
         Raises:
             WeightsError: they cannot be had.
         """
-        from ditto_models.torchvision_cpu import declare_operators
-
-        declare_operators()
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
         folder = located(self.config.weights)
+        self.name = resolved(self.config.weights)  # a branch's commit is known from here on
         placement = self.config.placement
         model = AutoModelForDepthEstimation.from_pretrained(folder, dtype=dtype_of(placement), use_safetensors=True)
         return Loaded(processor=AutoImageProcessor.from_pretrained(folder), model=model.to(device_of(placement)).eval())

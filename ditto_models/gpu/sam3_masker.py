@@ -19,8 +19,8 @@ from ditto_models.base import Frames, Masks
 from ditto_models.executors.of_call import note, stop_if_cancelled
 from ditto_models.gpu.mask_shape import MaskShapeConfig, shaped
 from ditto_models.gpu.network import Network
-from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of
-from ditto_models.gpu.weights import WeightsConfig, located
+from ditto_models.gpu.placement import DeviceConfig, device_of, dtype_of
+from ditto_models.gpu.weights import WeightsConfig, located, resolved
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ class Sam3MaskerConfig(BaseModel):
 
     weights: WeightsConfig = WeightsConfig(repo="facebook/sam3")
     """SAM License; the hub hands them out once it is accepted."""
-    placement: PlacementConfig = PlacementConfig()
+    placement: DeviceConfig = DeviceConfig()
     subjects: tuple[str, ...] = Field(default=("person", "cartoon character", "animal", "vehicle"), min_length=1)
     """Words for a clip's main subject; the first that is there in credible size is the subject."""
     min_share: float = Field(default=0.02, ge=0, le=1)
@@ -64,7 +64,7 @@ class Sam3Masker(Network[Sam3MaskerConfig, Loaded]):
 
     def __init__(self, config: Sam3MaskerConfig) -> None:
         super().__init__(config)
-        self.name = config.weights.repo
+        self.name = resolved(config.weights)
         self._memory = "device"
 
     def load(self) -> Loaded:
@@ -73,15 +73,13 @@ class Sam3Masker(Network[Sam3MaskerConfig, Loaded]):
         Raises:
             WeightsError: they cannot be had.
         """
-        from ditto_models.torchvision_cpu import declare_operators
-
-        declare_operators()
         from transformers import Sam3VideoModel, Sam3VideoProcessor
 
         from ditto_models.gpu.sam3_kernels import put_in_place
 
         put_in_place()
         folder = located(self.config.weights)
+        self.name = resolved(self.config.weights)  # a branch's commit is known from here on
         placement = self.config.placement
         model = Sam3VideoModel.from_pretrained(folder, dtype=dtype_of(placement), use_safetensors=True)
         return Loaded(processor=Sam3VideoProcessor.from_pretrained(folder), model=model.to(device_of(placement)).eval())
