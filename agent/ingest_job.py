@@ -24,6 +24,7 @@ from agent.source_report import NO_VIDEO, dropped_counts, file_counts, told
 from agent.sources import Sources
 from agent.stores import open_ledger
 from ditto_models import assets
+from ditto_models.hardware_decoder import HardwareError
 from memory.ledger import Ledger
 from memory.owner import Owner, RunIsOwned
 from memory.source_table import NOT_LOOKED_AT
@@ -50,7 +51,7 @@ def run_ingest(options: argparse.Namespace) -> int:
             _report(console, ledger, seconds, options)
     except ProfileError as error:
         raise CommandError(str(error)) from error
-    except (RunIsOwned, assets.AssetError) as error:
+    except (RunIsOwned, assets.AssetError, HardwareError) as error:
         raise CommandFailed(str(error)) from error
     return 0
 

@@ -28,6 +28,7 @@ from agent.session import Session, open_session
 from agent.source_report import NO_VIDEO, file_counts, told
 from ditto_models import assets
 from ditto_models.executors.devices import NoDevice
+from ditto_models.hardware_decoder import HardwareError
 from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder
 from ditto_models.vllm_servers import ServersError
 from memory.instructions import MemoryDamaged
@@ -69,7 +70,7 @@ def run_job(options: argparse.Namespace) -> int:
             return _campaign(session, options, console, log)
     except ProfileError as error:
         raise CommandError(str(error)) from error
-    except (RunIsOwned, assets.AssetError, MemoryDamaged, EmbedderError, RunError) as error:
+    except (RunIsOwned, assets.AssetError, MemoryDamaged, EmbedderError, HardwareError, RunError) as error:
         raise CommandFailed(str(error)) from error
     except OSError as error:
         raise CommandFailed(f"{error}; nothing accepted is lost: mend it, and the same command resumes") from error

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from agent.choice import choose, config_of, no_settings
 from agent.clip_rules import IngestConfig
 from agent.context import build_safety
-from agent.profile import Component, Profile
+from agent.profile import Component, Profile, ProfileError
 from ditto_models import base
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
+from ditto_models.hardware_decoder import CPU, HardwareError, check_device
 from ditto_models.look_index import LookIndex
 
 
@@ -27,6 +28,8 @@ class SourceModels:
     """Whether a network says what clips look like, from pictures that the decoder hands on."""
     motion_later: bool
     """The same for their motion."""
+    device: str
+    """What decodes them."""
 
 
 def build_source_models(profile: Profile) -> SourceModels:
@@ -42,6 +45,7 @@ def build_source_models(profile: Profile) -> SourceModels:
         safety=build_safety(profile.safety) if "unsafe" in checks else None,
         looks_later="near_duplicate" in checks and profile.fingerprint.kind != "phash",
         motion_later="low_motion" in checks and profile.motion.kind != "dis",
+        device=str(profile.decoder.settings.get("device", CPU)),
     )
 
 
@@ -74,12 +78,22 @@ def build_window_networks(profile: Profile) -> WindowNetworks:
 
 
 def build_decoder(component: Component, workers: int) -> Executor:
-    """Where files from outside are decoded."""
+    """Where files from outside are decoded.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown, or the device does not decode.
+    """
 
     def process() -> Executor:
         from ditto_models.executors.isolated import IsolatedConfig, IsolatedExecutor
 
-        return IsolatedExecutor(workers, config_of("decoder", component, IsolatedConfig))
+        config = config_of("decoder", component, IsolatedConfig)
+        if config.device != CPU:
+            try:
+                check_device(config.device)
+            except HardwareError as error:
+                raise ProfileError(f"decoder.device: {error}") from error
+        return IsolatedExecutor(workers, config)
 
     def thread() -> Executor:
         no_settings("decoder", component)

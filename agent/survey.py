@@ -25,6 +25,7 @@ from ditto_models import video
 from ditto_models.base import Frame, Frames, Text
 from ditto_models.embedded.fingerprint import fingerprint
 from ditto_models.executors.isolated import progress
+from ditto_models.hardware_decoder import HardwareError
 from ditto_models.look_index import Seen
 from ditto_models.metrics.liveliness import WIDTH, Liveliness, LivelinessMeter
 from ditto_models.small_frames import Glimpses, glimpse, walk
@@ -114,8 +115,8 @@ def _survey(path: str, config: IngestConfig, models: SourceModels) -> Survey:
     except _Truncated as error:
         return Survey(rejected=str(error))
     except Exception as error:  # damaged files make decoders and what follows them fail in ways nobody foresees
-        if isinstance(error, MemoryError):
-            raise  # the executor knows the limit
+        if isinstance(error, (MemoryError, HardwareError)):
+            raise  # the executor knows the limit, and a device that fails is not the file's doing
         return Survey(rejected=plain(f"unreadable: looking at it failed ({type(error).__name__}: {error})"))
     if not windows:
         return Survey(rejected=f"too short: no shot reaches {span_of(known, config)} frames")
@@ -174,7 +175,7 @@ def _shots(path: str, known: video.Probe, config: IngestConfig, models: SourceMo
     # By default a cut within 15 frames of the last is passed over, and a window would hold it.
     detector = scenedetect.ContentDetector(threshold=config.shot_threshold, min_scene_len=1)
     meter, shot, last_seconds = LivelinessMeter(not models.motion_later), _Shot(seconds=[], looks=[]), 0.0
-    for number, frame in enumerate(walk(path, SHOT_WIDTH)):
+    for number, frame in enumerate(walk(path, SHOT_WIDTH, models.device)):
         progress()
         if detector.process_frame(scenedetect.FrameTimecode(number, known.fps), frame.bgr) and shot.seconds:
             yield shot
@@ -201,7 +202,8 @@ def _seen(path: str, clip: Clip, span: int, config: IngestConfig, models: Source
     wanted = {*places, *steps, *(_elsewhere(place, span) for place in places)}
     progress()
     try:
-        window = glimpse(path, (clip.start_seconds, clip.end_seconds), wanted, (clip.width, clip.height))
+        seconds, size = (clip.start_seconds, clip.end_seconds), (clip.width, clip.height)
+        window = glimpse(path, seconds, wanted, size, models.device)
     except video.VideoError as error:
         return Window(clip=clip, dropped=f"unreadable: {error}")
     progress()

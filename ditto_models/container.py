@@ -12,6 +12,8 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from ditto_models.hardware_decoder import CPU, check_device, hardware
+
 SEEK_MARGINS_SECONDS = (1.0, 12.0)
 """How far before a wanted frame to begin. A seek may land after it where the index is coarse (MPEG streams) or where
 no frame can be decoded for itself; then the next is tried, and at last the whole file before the frame."""
@@ -22,23 +24,26 @@ class VideoError(ValueError):
 
 
 @contextmanager
-def opened(path: Path | str) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A file and its first video stream.
+def opened(path: Path | str, device: str = CPU) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A file and its first video stream, decoded on the CPU, or on cuda:N as far as that can.
 
     Raises:
         VideoError: the file is not a readable video.
+        HardwareError: the device does not decode any more.
     """
     try:
         if not Path(path).is_file():  # a pipe would wait for ever, a folder is no video
             raise VideoError(f"{str(path)!r} is not a file; expected a video")
         # A title in another encoding than UTF-8 is nobody's business here.
-        with av.open(str(path), metadata_errors="replace") as container:
+        with av.open(str(path), metadata_errors="replace", hwaccel=hardware(device)) as container:
             if not container.streams.video:
                 raise VideoError(unreadable(path, "it holds no video stream"))
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             yield container, stream
     except (av.FFmpegError, OSError) as error:
+        if device != CPU:
+            check_device(device)  # else the device would make every file unreadable
         raise VideoError(unreadable(path, error.strerror or str(error))) from error
 
 
@@ -60,11 +65,16 @@ def rate_of(stream: VideoStream, path: Path | str) -> float:
 
 
 def between(
-    container: InputContainer, stream: VideoStream, start_seconds: float, end_seconds: float, fps: float
+    container: InputContainer,
+    stream: VideoStream,
+    start_seconds: float,
+    end_seconds: float,
+    fps: float,
+    device: str = CPU,
 ) -> Iterator[VideoFrame]:
     """Frames shown from start up to end, in seconds from the first; a rounding error never moves the window."""
     half_frame = 0.5 / fps
-    for shown_seconds, frame in _from_before(container, stream, start_seconds, fps):
+    for shown_seconds, frame in _from_before(container, stream, start_seconds, fps, device):
         if shown_seconds >= end_seconds - half_frame:
             return
         # Frames of a variable rate may lie closer than the usual half: the one before must not slip in.
@@ -73,7 +83,7 @@ def between(
 
 
 def _from_before(
-    container: InputContainer, stream: VideoStream, start_seconds: float, fps: float
+    container: InputContainer, stream: VideoStream, start_seconds: float, fps: float, device: str
 ) -> Iterator[tuple[float, VideoFrame]]:
     """Frames with their seconds after the first, from one before `start_seconds` on, or from the first."""
     frames = _shown(container.decode(stream), fps)
@@ -91,7 +101,7 @@ def _from_before(
         if first is not None and first[0] - origin_seconds <= start_seconds + 0.25 / fps:
             yield from ((shown - origin_seconds, frame) for shown, frame in chain([first], frames))
             return
-    with opened(container.name) as (again, stream_again):
+    with opened(container.name, device) as (again, stream_again):
         for shown, frame in _shown(again.decode(stream_again), fps):
             yield shown - origin_seconds, frame
 

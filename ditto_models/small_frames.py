@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from ditto_models.base import Frame
 from ditto_models.container import VideoError, between, opened, rate_of, unreadable
+from ditto_models.hardware_decoder import CPU
 from ditto_models.video import fill, rgb
 
 Size = tuple[int, int]
@@ -29,15 +30,16 @@ class SmallFrame:
     bgr: Frame
 
 
-def walk(path: Path | str, width: int) -> Iterator[SmallFrame]:
+def walk(path: Path | str, width: int, device: str = CPU) -> Iterator[SmallFrame]:
     """Every frame of a file in turn, reduced to `width` pixels across; memory does not grow with its length.
 
     What a damaged file can no longer decode is left out; it ends where nothing more comes.
 
     Raises:
         VideoError: the file is not a readable video, or its frames change size.
+        HardwareError: the device does not decode any more.
     """
-    with opened(path) as (container, stream):
+    with opened(path, device) as (container, stream):
         fps = rate_of(stream, path)
         sizes: set[tuple[int, int, int]] = set()
         origin_seconds: float | None = None
@@ -58,17 +60,24 @@ class Glimpses:
     frames: int
 
 
-def glimpse(path: Path | str, clip_seconds: tuple[float, float], places: Collection[int], size: Size) -> Glimpses:
+def glimpse(
+    path: Path | str,
+    clip_seconds: tuple[float, float],
+    places: Collection[int],
+    size: Size,
+    device: str = CPU,
+) -> Glimpses:
     """The frames at these places of the window shown in [start, end), scaled to `size` (width, height).
 
     All of the window is decoded, but only these frames are turned into pictures, which is what takes the time.
 
     Raises:
         VideoError: the file is not a readable video.
+        HardwareError: the device does not decode any more.
     """
     at, number = {}, 0
-    with opened(path) as (container, stream):
-        for frame in between(container, stream, *clip_seconds, rate_of(stream, path)):
+    with opened(path, device) as (container, stream):
+        for frame in between(container, stream, *clip_seconds, rate_of(stream, path), device):
             if number in places:
                 at[number] = fill(rgb(frame), *size)
             number += 1

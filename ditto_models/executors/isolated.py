@@ -16,8 +16,10 @@ from pebble import ProcessExpired, ProcessPool
 from pydantic import BaseModel, ConfigDict, Field
 
 from ditto_models.executors.base import Timed, WorkerLost, exit_name
+from ditto_models.executors.devices import Device
 from ditto_models.executors.interrupts import interrupts_held
 from ditto_models.executors.of_call import call_scope
+from ditto_models.hardware_decoder import CPU
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +36,10 @@ class IsolatedConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     memory_gib: float = Field(default=4.0, ge=1)
-    """Of address space, of which a worker uses a few hundred MiB."""
+    """Of address space, of which a worker uses a few hundred MiB; on a GPU's decoder, of memory of its own."""
+    device: Device = CPU
+    """What decodes the files that are looked at: cpu, or cuda:N for a GPU's own decoder (NVDEC). The frames are the
+    same; each worker takes a few hundred MB of the GPU. Frames of samples are always decoded on the CPU."""
     stall_seconds: int = Field(default=60, ge=1)
     """Between two calls of `progress`."""
 
@@ -82,7 +87,7 @@ class IsolatedExecutor:
         return ProcessPool(
             max_workers=self._workers,
             initializer=_set_limits,
-            initargs=(round(self.config.memory_gib * 2**30), self.config.stall_seconds),
+            initargs=(round(self.config.memory_gib * 2**30), self.config.stall_seconds, self.config.device),
             context=multiprocessing.get_context("spawn"),
         )
 
@@ -124,10 +129,12 @@ def progress() -> None:
         signal.alarm(_stall_seconds)
 
 
-def _set_limits(memory_bytes: int, stall_seconds: int) -> None:
+def _set_limits(memory_bytes: int, stall_seconds: int, device: str) -> None:
     global _stall_seconds
     _stall_seconds = stall_seconds
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # CUDA reserves far more addresses than it uses.
+    limited = resource.RLIMIT_AS if device == CPU else resource.RLIMIT_DATA
+    resource.setrlimit(limited, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The default action ends the process at once: a handler would wait for the decoder to return.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
