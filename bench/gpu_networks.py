@@ -12,7 +12,8 @@ import numpy as np
 
 from bench.gpu_shapes import PROMPT_TOKENS
 from ditto_models.base import EditRequest, Frames, Masks
-from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig, Loaded
+from ditto_models.gpu.batched import Pretrained
+from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
 from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, placed
 from ditto_models.gpu.sigmas import FewSteps, exact_scheduler, few_step_sigmas
 from ditto_models.gpu.wan22_enhancer import Wan22Enhancer, Wan22EnhancerConfig
@@ -121,7 +122,7 @@ class RandomDepth(DepthAnything):
         super().__init__(DepthAnythingConfig(weights=RANDOM, placement=placement, short_side=short_side))
         self._shape = shape
 
-    def load(self) -> Loaded:
+    def load(self) -> Pretrained:
         """Make the weights."""
         import transformers
 
@@ -134,7 +135,7 @@ class RandomDepth(DepthAnything):
             dtype_of(self.config.placement),
             transformers.DepthAnythingConfig(**self._shape),
         )
-        return Loaded(processor=processor, model=model)
+        return Pretrained(processor=processor, model=model)
 
 
 def embeds_of(pipeline: Any) -> torch.Tensor:

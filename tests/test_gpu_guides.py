@@ -76,7 +76,7 @@ def test_memory_is_eased_by_fewer_frames_at_once(depth_folder: Path, clip: Frame
     network = depth_anything(depth_folder, batch=3)
     near = network.depth(clip)
     steps = [network.with_loaded(network.ease) for _ in range(3)]
-    assert steps == ["2 frames at once", "1 frames at once", ""]
+    assert steps == ["looks at 2 at once from now on", "looks at 1 at once from now on", ""]
     assert np.allclose(network.depth(clip), near, atol=1e-5)
 
 

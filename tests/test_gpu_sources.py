@@ -86,7 +86,7 @@ def test_pictures_that_are_the_same_have_the_same_features_in_any_batch(dinov2: 
     assert np.allclose(features[5], features[1], atol=1e-5)
     assert np.allclose(dinov2.embed_pictures(frames[1:2]), features[1:2], atol=1e-5)
     assert 1 - float(features[1] @ features[2]) > 1e-4
-    assert dinov2.with_loaded(dinov2.ease) == "looks at 2 pictures at once from now on"
+    assert dinov2.with_loaded(dinov2.ease) == "looks at 2 at once from now on"
     assert np.allclose(dinov2.embed_pictures(frames), features, atol=1e-5)
     assert dinov2.embed_pictures(frames[:0]).shape == (0, 32)
 

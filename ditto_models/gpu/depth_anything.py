@@ -6,17 +6,15 @@ The network looks at single frames and says how near things are, on a scale that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ditto_models.base import Frames, Masks
-from ditto_models.executors.of_call import stop_if_cancelled
-from ditto_models.gpu.network import Network
-from ditto_models.gpu.placement import DeviceConfig, device_of, dtype_of
-from ditto_models.gpu.weights import WeightsConfig, located, resolved
+from ditto_models.gpu.batched import BatchedConfig, BatchedNetwork, Pretrained, pretrained
+from ditto_models.gpu.placement import DeviceConfig
+from ditto_models.gpu.weights import WeightsConfig, resolved
 
 if TYPE_CHECKING:
     import torch
@@ -27,10 +25,8 @@ LEAST_DISTANCE = 1e-3
 """Metres, for networks that say distance: nothing is nearer."""
 
 
-class DepthAnythingConfig(BaseModel):
+class DepthAnythingConfig(BatchedConfig):
     """Which network, and how its depth is scaled."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: WeightsConfig = WeightsConfig(repo="depth-anything/Depth-Anything-V2-Small-hf")
     """The small network is Apache-2.0; Base and Large are CC-BY-NC-4.0, which forbids commercial use."""
@@ -38,8 +34,6 @@ class DepthAnythingConfig(BaseModel):
     """In whole precision: bfloat16 has 8 bits, whose steps show in smooth ground."""
     short_side: int = Field(default=518, ge=14)
     """Pixels of a frame's shorter side as the network sees it, rounded to its patches; it was trained at 518."""
-    batch: int = Field(default=16, ge=1)
-    """Frames in one forward."""
     farthest: float = Field(default=0.01, ge=0, lt=0.5)
     """Share of the clip's pixels that are taken for the farthest, 0: single pixels must not set the scale."""
     nearest: float = Field(default=0.01, ge=0, lt=0.5)
@@ -48,23 +42,10 @@ class DepthAnythingConfig(BaseModel):
     """Share of the two neighbours in each frame's depth; 0 leaves it as it is, since what moves would be smeared."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """What `from_pretrained` returned."""
-
-    processor: Any
-    model: Any
-
-
-class DepthAnything(Network[DepthAnythingConfig, Loaded]):
+class DepthAnything(BatchedNetwork[DepthAnythingConfig, Pretrained]):
     """A DepthEstimator."""
 
-    def __init__(self, config: DepthAnythingConfig) -> None:
-        super().__init__(config)
-        self.name = resolved(config.weights)
-        self._batch = config.batch
-
-    def load(self) -> Loaded:
+    def load(self) -> Pretrained:
         """Read the weights and put them in place.
 
         Raises:
@@ -72,18 +53,10 @@ class DepthAnything(Network[DepthAnythingConfig, Loaded]):
         """
         from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
-        folder = located(self.config.weights)
-        self.name = resolved(self.config.weights)  # a branch's commit is known from here on
-        placement = self.config.placement
-        model = AutoModelForDepthEstimation.from_pretrained(folder, dtype=dtype_of(placement), use_safetensors=True)
-        return Loaded(processor=AutoImageProcessor.from_pretrained(folder), model=model.to(device_of(placement)).eval())
-
-    def ease(self, loaded: Loaded) -> str:
-        """Fewer frames at once."""
-        if self._batch == 1:
-            return ""
-        self._batch = (self._batch + 1) // 2
-        return f"{self._batch} frames at once"
+        config = self.config
+        loaded = pretrained(AutoImageProcessor, AutoModelForDepthEstimation, config.weights, config.placement)
+        self.name = resolved(config.weights)  # a branch's commit is known from here on
+        return loaded
 
     def depth(self, frames: Frames) -> Masks:
         """Nearness THW float32, 0 (farthest of the whole clip) to 1 (nearest), of frames THWC uint8 RGB.
@@ -96,17 +69,13 @@ class DepthAnything(Network[DepthAnythingConfig, Loaded]):
         near_THW = self.with_loaded(lambda loaded: self._nearness(loaded, frames))
         return self._scaled(_smoothed(near_THW, self.config.smoothing))
 
-    def _nearness(self, loaded: Loaded, frames: Frames) -> Masks:
+    def _nearness(self, loaded: Pretrained, frames: Frames) -> Masks:
         near_THW = np.empty(frames.shape[:3], np.float32)
-        start = 0
-        while start < len(frames):
-            stop_if_cancelled()
-            part = slice(start, start + self._batch)
+        for part in self.batches(len(frames)):
             near_THW[part] = self._of_batch(loaded, frames[part]).cpu().numpy()
-            start += self._batch
         return near_THW
 
-    def _of_batch(self, loaded: Loaded, frames: Frames) -> torch.Tensor:
+    def _of_batch(self, loaded: Pretrained, frames: Frames) -> torch.Tensor:
         import torch
 
         pixels_TCHW = torch.from_numpy(frames).permute(0, 3, 1, 2)

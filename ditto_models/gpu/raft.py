@@ -18,42 +18,30 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ditto_models.base import Frames
-from ditto_models.executors.of_call import stop_if_cancelled
-from ditto_models.gpu.network import Network
-from ditto_models.gpu.placement import DeviceConfig, device_of
-from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
+from ditto_models.gpu.batched import BatchedConfig, BatchedNetwork
+from ditto_models.gpu.placement import device_of
+from ditto_models.gpu.weights import WeightsConfig, WeightsError, located
 
 Size = Literal["large", "small"]
 MULTIPLE, LEAST = 8, 128
 """Pixels: sides are multiples of the first, and at least the second."""
 
 
-class RaftConfig(BaseModel):
-    """Which network, and how long it refines."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class RaftConfig(BatchedConfig):
+    """Which network, and how long it refines; flow is computed in float32 whatever the placement says."""
 
     weights: WeightsConfig
     """A folder and the `file` in it that `python -m ditto_models.gpu.raft` wrote."""
     size: Size = "large"
-    placement: DeviceConfig = DeviceConfig(dtype="float32")
-    """The device; the flow is always computed in float32."""
     updates: int = Field(default=12, ge=1)
     """Rounds of refinement; torchvision's default."""
-    batch: int = Field(default=16, ge=1)
-    """Pairs of frames in one forward."""
 
 
-class Raft(Network[RaftConfig, Any]):
+class Raft(BatchedNetwork[RaftConfig, Any]):
     """A FlowEstimator."""
-
-    def __init__(self, config: RaftConfig) -> None:
-        super().__init__(config)
-        self.name = resolved(config.weights)
-        self._batch = config.batch
 
     def load(self) -> Any:
         """Read the weights and put them in place.
@@ -68,13 +56,6 @@ class Raft(Network[RaftConfig, Any]):
         model = network(self.config.size)
         fill(model, load_file(located(self.config.weights)), self.name, self.config.size)
         return model.to(device_of(self.config.placement)).eval()
-
-    def ease(self, loaded: Any) -> str:
-        """Fewer pairs at once."""
-        if self._batch == 1:
-            return ""
-        self._batch = (self._batch + 1) // 2
-        return f"looks at {self._batch} pairs at once from now on"
 
     def flow(self, frames: Frames) -> NDArray[np.float32]:
         """Between neighbours of frames THWC uint8 RGB: THW2 float32 (x, y) in pixels, one fewer than frames.
@@ -94,15 +75,13 @@ class Raft(Network[RaftConfig, Any]):
 
         device = next(model.parameters()).device
         flow_THW2 = np.empty((len(frames) - 1, *frames.shape[1:3], 2), np.float32)
-        start = 0
-        while start < len(flow_THW2):
-            stop_if_cancelled()
-            stop = min(start + self._batch, len(flow_THW2))
-            pixels = torch.from_numpy(frames[start : stop + 1]).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        for part in self.batches(len(flow_THW2)):
+            pixels = (
+                torch.from_numpy(frames[part.start : part.stop + 1]).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+            )
             with torch.inference_mode():
                 refined = model(pixels[:-1].contiguous(), pixels[1:].contiguous(), num_flow_updates=self.config.updates)
-            flow_THW2[start:stop] = refined[-1].permute(0, 2, 3, 1).cpu().numpy()
-            start = stop
+            flow_THW2[part] = refined[-1].permute(0, 2, 3, 1).cpu().numpy()
         return flow_THW2
 
 

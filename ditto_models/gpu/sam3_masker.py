@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ditto_models.base import Frames, Masks
 from ditto_models.executors.of_call import note, stop_if_cancelled
+from ditto_models.gpu.batched import Pretrained, pretrained
 from ditto_models.gpu.mask_shape import MaskShapeConfig, shaped
 from ditto_models.gpu.network import Network
-from ditto_models.gpu.placement import DeviceConfig, device_of, dtype_of
-from ditto_models.gpu.weights import WeightsConfig, located, resolved
+from ditto_models.gpu.placement import DeviceConfig
+from ditto_models.gpu.weights import WeightsConfig, resolved
 
 if TYPE_CHECKING:
     import torch
@@ -51,15 +52,7 @@ class Sam3MaskerConfig(BaseModel):
     shape: MaskShapeConfig = MaskShapeConfig()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """What `from_pretrained` returned."""
-
-    processor: Any
-    model: Any
-
-
-class Sam3Masker(Network[Sam3MaskerConfig, Loaded]):
+class Sam3Masker(Network[Sam3MaskerConfig, Pretrained]):
     """A SubjectMasker and a TargetMasker."""
 
     def __init__(self, config: Sam3MaskerConfig) -> None:
@@ -67,7 +60,7 @@ class Sam3Masker(Network[Sam3MaskerConfig, Loaded]):
         self.name = resolved(config.weights)
         self._memory = "device"
 
-    def load(self) -> Loaded:
+    def load(self) -> Pretrained:
         """Read the weights and put them in place.
 
         Raises:
@@ -78,13 +71,11 @@ class Sam3Masker(Network[Sam3MaskerConfig, Loaded]):
         from ditto_models.gpu.sam3_kernels import put_in_place
 
         put_in_place()
-        folder = located(self.config.weights)
+        loaded = pretrained(Sam3VideoProcessor, Sam3VideoModel, self.config.weights, self.config.placement)
         self.name = resolved(self.config.weights)  # a branch's commit is known from here on
-        placement = self.config.placement
-        model = Sam3VideoModel.from_pretrained(folder, dtype=dtype_of(placement), use_safetensors=True)
-        return Loaded(processor=Sam3VideoProcessor.from_pretrained(folder), model=model.to(device_of(placement)).eval())
+        return loaded
 
-    def ease(self, loaded: Loaded) -> str:
+    def ease(self, loaded: Pretrained) -> str:
         """Keep what the tracker remembers in the memory of the CPU."""
         if self._memory == "cpu" or loaded.model.device.type == "cpu":
             return ""
@@ -124,7 +115,7 @@ class Sam3Masker(Network[Sam3MaskerConfig, Loaded]):
         found = self.with_loaded(lambda loaded: self._tracked(loaded, frames, prompts))
         return {words: shaped(masks, self.config.shape) for words, masks in found.items()}
 
-    def _tracked(self, loaded: Loaded, frames: Frames, prompts: tuple[str, ...]) -> dict[str, Masks]:
+    def _tracked(self, loaded: Pretrained, frames: Frames, prompts: tuple[str, ...]) -> dict[str, Masks]:
         """Masks by prompt, as they come from the tracker."""
         for words in prompts:
             tokens = len(loaded.processor.tokenizer(words)["input_ids"])
@@ -145,7 +136,7 @@ class Sam3Masker(Network[Sam3MaskerConfig, Loaded]):
                     one.scores.append(scores[places[number]])
         return {words: self._united(list(ones.values()), frames) for words, ones in objects.items()}
 
-    def _session(self, loaded: Loaded, frames: Frames) -> Any:
+    def _session(self, loaded: Pretrained, frames: Frames) -> Any:
         memory: torch.device | str = "cpu" if self._memory == "cpu" else loaded.model.device
         return loaded.processor.init_video_session(
             video=frames,
