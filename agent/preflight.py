@@ -71,7 +71,7 @@ def look(profile: Profile) -> list[Finding]:
     Raises:
         ProfileError: a kind or a setting is unknown.
     """
-    from agent.preflight_clips import clip_findings, room_finding
+    from agent.preflight_clips import clip_findings, decoder_finding, room_finding
     from agent.preflight_machine import chosen, machine_findings, num_workers
     from agent.preflight_memory import memory_findings
     from agent.preflight_models import built
@@ -88,6 +88,7 @@ def look(profile: Profile) -> list[Finding]:
     there = gpus()
     findings += weights_findings(profile, units, states)
     findings += clip_findings(units, profile.clips)
+    findings += [one for one in (decoder_finding(profile.decoder),) if one]
     findings += server_findings(profile)
     findings += machine_findings(units, there, torch_build(), profile.networks)
     on, workers = chosen(profile.networks, there), num_workers(profile.networks, there)

@@ -1,4 +1,4 @@
-"""Whether clips come in sizes that the networks take, and whether the disk has room for a run."""
+"""Whether sources can be decoded, clips come in sizes that the networks take, and the disk has room for a run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from agent.choice import config_of
 from agent.clip_rules import IngestConfig
 from agent.disk import DiskConfig, bytes_wanted, free_bytes
 from agent.preflight_findings import Finding, fail, ok, warn
 from agent.preflight_networks import Unit
+from agent.profile import Component
 
 PAIRS = 100
 
@@ -44,6 +46,28 @@ def _geometry(unit: Unit, clips: IngestConfig) -> Iterator[Finding]:
     if not problems:
         size = f"{clips.frames} frames within {clips.max_width}x{clips.max_height}"
         yield ok("clips", unit.name, f"{size}, sides in multiples of {clips.size_multiple}")
+
+
+def decoder_finding(decoder: Component) -> Finding | None:
+    """Whether the device that is to decode does; None where it is the CPU.
+
+    Raises:
+        ProfileError: a setting of the decoder is unknown.
+    """
+    from ditto_models.executors.isolated import IsolatedConfig
+    from ditto_models.hardware_decoder import CPU, HardwareError, check_device
+
+    if decoder.kind != "process":
+        return None
+    device = config_of("decoder", decoder, IsolatedConfig).device
+    if device == CPU:
+        return None
+    try:
+        check_device(device)
+    except HardwareError as error:
+        found, _, needed = str(error).partition("; expected ")
+        return fail("decoder", "decoder", found, needed.partition(",")[0], f"decoder.device={CPU}")
+    return ok("decoder", "decoder", f"{device} decodes video")
 
 
 def room_finding(clips: IngestConfig, disk: DiskConfig, runs: Path) -> Finding:

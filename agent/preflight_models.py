@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 
+from agent.choice import config_of
 from agent.preflight_findings import Finding, fail, ok
 from agent.preflight_machine import INSTALL
 from agent.profile import Profile
@@ -19,7 +20,10 @@ def built(profile: Profile) -> tuple[dict[str, object], list[Finding]]:
     """
     from agent.context import build_models
     from agent.source_models import build_source_models, build_window_networks
+    from ditto_models.executors.workers import WorkersConfig
 
+    if profile.networks.kind == "workers":  # not started here, so that what is wrong with them is all told
+        config_of("networks", profile.networks, WorkersConfig)
     roots: dict[str, object] = {}
     findings: list[Finding] = []
     missing: set[str] = set()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agent import preflight_machine, preflight_weights
 from ditto_models.gpu.machine import Gpu, Gpus, TorchBuild
 from ditto_models.gpu.memory_need import Clip, need_of
+from tests.commands import problem_of
 from tests.pretended_machine import PIPELINE, found, write_smi
 from tests.tiny_hub import TinyHub
 
@@ -143,3 +144,12 @@ def test_a_disk_that_is_too_small(
     full = found(vace_profile)["disk", "download"]
     assert (full.status, "HF_HOME" in full.change) == ("fail", True)
     assert found(vace_profile, "disk.min_free_gb=1e9")["disk", "room"].status == "fail"
+
+
+def test_a_decoder_that_is_not_there(model_hub: TinyHub, two_gpus: Path, vace_profile: Path) -> None:
+    model_hub.add("org/vace", PIPELINE)
+    assert ("decoder", "decoder") not in found(vace_profile)
+    decoder = found(vace_profile, "decoder.device=cuda:0")["decoder", "decoder"]  # only nvidia-smi is pretended
+    assert (decoder.status, decoder.change) == ("fail", "decoder.device=cpu")
+    assert "cuda:0 does not decode video" in decoder.found
+    assert "networks" in problem_of("agent.preflight", "networks={kind: workers, x: 1}")
