@@ -12,6 +12,9 @@ setup: .venv/.installed .cache/assets/.fetched
 run: setup
 	.venv/bin/python -m agent.run $(ARGS)
 
+# Two test processes on two cores: threads of networks would only wait for each other.
+test test-fast: export OMP_NUM_THREADS = 1
+
 test: setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
 

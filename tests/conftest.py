@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.pretended_machine import quick_models, two_gpus, vace_profile
+from tests.quick_torch import quick_torch
 from tests.tiny_hub import model_hub
 from tests.vllm_server import servers, trained_server, vllm_server, vllm_servers
 
 __all__ = [
     "model_hub",
     "quick_models",
+    "quick_torch",
     "servers",
     "trained_server",
     "two_gpus",

@@ -18,7 +18,7 @@ from ditto_models.gpu.weights import WeightsError
 from tests.tiny_calls import copied, error_of, forward, loaded_vace, placement
 from tests.tiny_wan import VACE, tiny_vace
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 
 CPU = torch.device("cpu")
 

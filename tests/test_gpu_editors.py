@@ -70,13 +70,9 @@ MAKERS: dict[str, Callable[[WeightsConfig], Editor]] = {
 
 
 @pytest.fixture(scope="module", params=MAKERS)
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+def made(quick_torch: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     declare_operators()
-    import torch
     from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_plus as plus
-
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(1)  # two contend with the other test process, and are ten times as slow
 
     def another(folder: Path) -> Editor:
         return MAKERS[request.param](WeightsConfig(repo=str(folder)))

@@ -23,10 +23,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def settings(quick_torch: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Of a folder without the expert for high noise and without a scheduler."""
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(1)  # two contend with the other test process, and are ten times as slow
     folder = tiny_wan22(tmp_path_factory.mktemp("wan22") / "tiny")
     shutil.rmtree(folder / "transformer")
     shutil.rmtree(folder / "scheduler")

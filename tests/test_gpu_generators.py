@@ -30,9 +30,7 @@ FEATHER = 2
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(1)  # two contend with the other test process, and are ten times as slow
+def folder(quick_torch: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("wan")
 
 

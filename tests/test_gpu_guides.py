@@ -19,13 +19,7 @@ from ditto_models.gpu.sam3_masker import Sam3Masker, Sam3MaskerConfig
 from ditto_models.gpu.weights import WeightsConfig, WeightsError
 from tests.tiny_guides import tiny_depth, tiny_sam3
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    """Beside other tests, two threads on two cores wait for each other most of the time."""
-    torch.set_num_threads(1)
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 
 
 @pytest.fixture(scope="session")

@@ -21,16 +21,15 @@ from tests.lora_files import NAMINGS, RANK, WEIGHTS, Factors, Keys, factors, sav
 from tests.tiny_calls import forward
 from tests.tiny_wan import VACE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 
 
 @pytest.fixture(scope="module")
-def transformer() -> Any:
+def transformer(quick_torch: None) -> Any:
     declare_operators()
     from diffusers import WanVACETransformer3DModel
 
     torch.manual_seed(0)
-    torch.set_flush_denormal(True)
     return WanVACETransformer3DModel(**VACE).eval()
 
 

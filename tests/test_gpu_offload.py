@@ -21,7 +21,7 @@ from ditto_models.gpu.weights import WeightsConfig
 from tests.tiny_calls import copied, error_of, forward, loaded_vace, placement, video
 from tests.tiny_wan import tiny_vace
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, UnsupportedEdit
 from ditto_models.executors.of_call import CallCancelled, call_scope
@@ -44,9 +43,7 @@ MASKS[:, :32, 8:40] = 1
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(1)  # two contend with the other test process, and are ten times as slow
+def folder(quick_torch: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_ltx2(tmp_path_factory.mktemp("ltx2") / "ltx2")
 
 

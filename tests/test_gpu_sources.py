@@ -32,12 +32,6 @@ from tests.tiny_guides import tiny_dinov2, tiny_raft
 CLIPS = ("clips.frames=10", "clips.min_height=32")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> None:
-    """Beside other tests, two threads on two cores wait for each other most of the time."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="module")
 def dinov2(tmp_path_factory: pytest.TempPathFactory) -> Dinov2:
     folder = tiny_dinov2(tmp_path_factory.mktemp("tiny") / "dinov2")

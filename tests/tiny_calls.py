@@ -15,7 +15,6 @@ def loaded_vace(folder: Path) -> Any:
     """The pipeline of a folder of tiny_wan, as it comes."""
     from diffusers import WanVACEPipeline
 
-    torch.set_flush_denormal(True)
     pipeline = WanVACEPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

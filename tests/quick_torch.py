@@ -1,0 +1,23 @@
+"""Torch as the tests of networks want it: one thread and no denormals, both put back after the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def quick_torch() -> Iterator[None]:
+    """Two threads would contend with the other test process and take ten times as long; denormals are slow too.
+
+    What floats are must be put back: Hypothesis refuses to draw them where small ones are flushed to zero.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    yield
+    torch.set_flush_denormal(False)
+    torch.set_num_threads(threads)
