@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ditto_models.base import EditRequest, Frame, Frames, Mask, Masks
+from ditto_models.base import EditRequest, Frame, Frames, Mask, Masks, Noise
 from ditto_models.embedded.text_embedder import BgeSmallEmbedder
 from ditto_models.executors.in_process import InProcessExecutor
 from ditto_models.gpu.changed_region import changed_masks
 from memory.artifacts import ArtifactStore
-from memory.sample import Clip, Description, Instruction, KeyFrame, Sample
+from memory.sample import Clip, Description, Edit, Instruction, KeyFrame, Sample
 from tests.fakes import FakeEditor, FakeMasker
 from tests.moving_scene import moving_scene
 from tools.edit_key_frame import edit_key_frame
 from tools.edit_types import open_edit_types
+from tools.enhance_video import enhance_video
 from tools.media import Media
 from tools.requests import edit_request, masks_of
 from tools.result import ToolError, ToolResult
@@ -191,6 +192,27 @@ async def test_what_an_edit_adds_is_found_in_each_candidate_and_those_without_ar
         found, changed = media.masks(masks)[made.index], media.image(candidate) != media.image(made.source)
         assert found[changed.any(axis=2)].mean() > 0.95
         assert found.mean() < 0.5
+
+
+async def test_an_enhancer_touches_nothing_outside_a_targets_mask(media: Media, executor: InProcessExecutor) -> None:
+    class Inverter:
+        name = "inverter"
+
+        def enhance(self, source: Frames, edited: Frames, noise: Noise, seed: int) -> Frames:
+            return np.bitwise_xor(source, 128)
+
+    of = sample(media, "remove")
+    key_frame = (await edited(of, media, executor, Finder(range(9)))).model_copy(update={"index": 4})
+    chosen = key_frame.model_copy(update={"chosen": key_frame.candidates[0]})
+    assert of.clip
+    source = media.frames(of.clip.video).astype(int)
+    tool = enhance_video(Inverter(), media, executor, executor)
+    for route, kept in (("mask", True), ("structure", False)):
+        edit = Edit(video=of.clip.video, route=route, strength=1)
+        result = await tool.ainvoke({"sample": of.model_copy(update={"key_frame": chosen, "edit": edit})})
+        change = np.abs(media.frames(result.changes["edit"].video).astype(int) - source).max(axis=(0, 3))
+        assert change[10:22, 10:22].mean() > 50
+        assert bool(change[32:, 32:].mean() < 20) is kept  # what H.264 does to a picture this small
 
 
 async def test_an_edit_that_adds_nothing_is_told(media: Media, executor: InProcessExecutor) -> None:

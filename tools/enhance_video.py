@@ -6,16 +6,26 @@ from typing import Annotated
 
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 
-from ditto_models.base import Noise, VideoEnhancer
+from ditto_models.base import Frames, Noise, VideoEnhancer
 from ditto_models.executors.base import Executor
+from ditto_models.gpu.vace_controls import composed, region_of
 from memory.sample import Sample
 from tools.media import Media
-from tools.requests import parts
+from tools.requests import masks_of, parts
 from tools.result import ToolResult, cost, noted
+
+FEATHER_PIXELS = 4
+"""Over which an enhanced region runs into its source, as generators have it."""
 
 
 def enhance_video(enhancer: VideoEnhancer, media: Media, executor: Executor, runner: Executor) -> BaseTool:
     """The tool over an enhancer, which runs on `runner`; pixels are read and stored on `executor`."""
+
+    def lay_back(sample: Sample, source: Frames, enhanced: Frames) -> Frames:
+        """An enhancer redraws the whole picture; where an edit kept to a mask, the source stays outside."""
+        if sample.edit is None or sample.edit.route != "mask" or not (sample.key_frame and sample.key_frame.masks):
+            return enhanced
+        return composed(source, enhanced, region_of(media.masks(masks_of(sample))), FEATHER_PIXELS)
 
     @tool(parse_docstring=True)
     async def enhance_video(sample: Annotated[Sample, InjectedToolArg], noise: Noise = "low") -> ToolResult:
@@ -30,7 +40,8 @@ def enhance_video(enhancer: VideoEnhancer, media: Media, executor: Executor, run
         source = await executor.run(media.frames, clip.video)
         edited = await executor.run(media.frames, sample.edit.video)
         made = await runner.run(enhancer.enhance, source.value, edited.value, noise, sample.seed)
-        video = await executor.run(media.put_frames, made.value, clip.fps)
+        laid = await executor.run(lay_back, sample, source.value, made.value)
+        video = await executor.run(media.put_frames, laid.value, clip.fps)
         return ToolResult(
             changes={"edit": sample.edit.model_copy(update={"video": video.value, "enhanced": True})},
             note=noted(f"noise {noise}", made),
