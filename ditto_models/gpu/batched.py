@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ditto_models.executors.of_call import stop_if_cancelled
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.placement import DeviceConfig, device_of, dtype_of
+from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.gpu.weights import WeightsConfig, located, resolved
+from ditto_models.torchvision_cpu import declare_operators
 
 
 class BatchedConfig(BaseModel):
@@ -63,15 +65,19 @@ class Pretrained:
     model: Any
 
 
-def pretrained(processor: Any, model: Any, weights: WeightsConfig, placement: DeviceConfig) -> Pretrained:
-    """Read both by their transformers classes from one folder, and put the model in its place.
+def pretrained(processor: str, model: str, weights: WeightsConfig, placement: DeviceConfig) -> Pretrained:
+    """Read both by the names of their transformers classes from one folder, and put the model in its place.
 
     Raises:
         WeightsError: the weights cannot be had.
     """
+    declare_operators()  # before the first look at a class: transformers imports torchvision for it
+    import transformers
+
+    hide_progress_bars()
     folder = located(weights)
-    loaded = model.from_pretrained(folder, dtype=dtype_of(placement), use_safetensors=True)
+    loaded = getattr(transformers, model).from_pretrained(folder, dtype=dtype_of(placement), use_safetensors=True)
     return Pretrained(
-        processor=processor.from_pretrained(folder),
+        processor=getattr(transformers, processor).from_pretrained(folder),
         model=loaded.to(device_of(placement)).eval(),
     )

@@ -51,10 +51,8 @@ class DepthAnything(BatchedNetwork[DepthAnythingConfig, Pretrained]):
         Raises:
             WeightsError: they cannot be had.
         """
-        from transformers import AutoImageProcessor, AutoModelForDepthEstimation
-
         config = self.config
-        loaded = pretrained(AutoImageProcessor, AutoModelForDepthEstimation, config.weights, config.placement)
+        loaded = pretrained("AutoImageProcessor", "AutoModelForDepthEstimation", config.weights, config.placement)
         self.name = resolved(config.weights)  # a branch's commit is known from here on
         return loaded
 
@@ -78,7 +76,7 @@ class DepthAnything(BatchedNetwork[DepthAnythingConfig, Pretrained]):
     def _of_batch(self, loaded: Pretrained, frames: Frames) -> torch.Tensor:
         import torch
 
-        pixels_TCHW = torch.from_numpy(frames).permute(0, 3, 1, 2)
+        pixels_TCHW = torch.from_numpy(np.require(frames, requirements="W")).permute(0, 3, 1, 2)
         size = self._seen_size(*frames.shape[1:3])
         inputs = loaded.processor(images=list(pixels_TCHW), size=size, device=loaded.model.device, return_tensors="pt")
         with torch.inference_mode():

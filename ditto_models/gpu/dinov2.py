@@ -37,9 +37,7 @@ class Dinov2(BatchedNetwork[Dinov2Config, Pretrained]):
         Raises:
             WeightsError: they cannot be had.
         """
-        from transformers import AutoImageProcessor, Dinov2Model
-
-        loaded = pretrained(AutoImageProcessor, Dinov2Model, self.config.weights, self.config.placement)
+        loaded = pretrained("AutoImageProcessor", "Dinov2Model", self.config.weights, self.config.placement)
         self.name = resolved(self.config.weights)  # a branch's commit is known from here on
         return loaded
 

@@ -9,6 +9,7 @@ from typing import Any
 from ditto_models.gpu.checkpoint import PIPELINE
 from ditto_models.gpu.lora import LoraConfig, with_loras
 from ditto_models.gpu.placement import PlacementConfig, dtype_of, placed
+from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located
 from ditto_models.torchvision_cpu import declare_operators
 
@@ -43,10 +44,9 @@ def load_pipeline(
     declare_operators()
     import diffusers
     import torch
-    import transformers
 
     diffusers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.disable_progress_bar()
+    hide_progress_bars()
     dtypes = {"default": dtype_of(placement)} | dict.fromkeys(in_float32, torch.float32)
     pipeline = getattr(diffusers, kind).from_pretrained(
         folder, dtype=dtypes, use_safetensors=True, local_files_only=True, **components

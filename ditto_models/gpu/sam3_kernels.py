@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from ditto_models.torchvision_cpu import declare_operators
+
 if TYPE_CHECKING:
     import torch
 
 
 def put_in_place() -> None:
     """Let transformers' SAM 3 call these, and look for no others."""
+    declare_operators()
     import transformers.models.sam3_video.modeling_sam3_video as modeling
 
     modeling.cv_utils_kernel = PlainKernels

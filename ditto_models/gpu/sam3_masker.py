@@ -66,12 +66,10 @@ class Sam3Masker(Network[Sam3MaskerConfig, Pretrained]):
         Raises:
             WeightsError: they cannot be had.
         """
-        from transformers import Sam3VideoModel, Sam3VideoProcessor
-
         from ditto_models.gpu.sam3_kernels import put_in_place
 
         put_in_place()
-        loaded = pretrained(Sam3VideoProcessor, Sam3VideoModel, self.config.weights, self.config.placement)
+        loaded = pretrained("Sam3VideoProcessor", "Sam3VideoModel", self.config.weights, self.config.placement)
         self.name = resolved(self.config.weights)  # a branch's commit is known from here on
         return loaded
 
@@ -139,7 +137,7 @@ class Sam3Masker(Network[Sam3MaskerConfig, Pretrained]):
     def _session(self, loaded: Pretrained, frames: Frames) -> Any:
         memory: torch.device | str = "cpu" if self._memory == "cpu" else loaded.model.device
         return loaded.processor.init_video_session(
-            video=frames,
+            video=np.require(frames, requirements="W"),  # torch warns of arrays that it must not write to
             inference_device=loaded.model.device,
             inference_state_device=memory,
             video_storage_device=memory,

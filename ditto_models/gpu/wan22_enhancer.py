@@ -19,6 +19,7 @@ from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, ease
+from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.gpu.sigmas import NUM_TRAIN_TIMESTEPS, exact_scheduler, of_timesteps, tail_sigmas
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.wan_text import MOST_TOKENS, encoded
@@ -168,6 +169,7 @@ class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
         if self.config.guidance_scale > 1:
             prompts["negative_prompt_embeds"] = self.config.negative_prompt
         device = device_of(self.config.placement)
+        hide_progress_bars()
         tokenizer = AutoTokenizer.from_pretrained(folder, subfolder="tokenizer")
         text_encoder = UMT5EncoderModel.from_pretrained(
             folder, subfolder="text_encoder", dtype=dtype_of(self.config.placement), use_safetensors=True
