@@ -17,6 +17,8 @@ from ditto_models.executors.worker_process import Outcome, RemoteError, serve
 
 GLANCE_SECONDS = 0.1
 """Between looks at whether a call was given up, and whether its worker lives; an answer is seen at once."""
+LEAVE_SECONDS = 5.0
+"""For a process that is let go to end."""
 STARTS = 3
 """In which a call may fail to begin, before it is given up."""
 
@@ -60,6 +62,13 @@ class Worker:
             raise Crashed(f"the worker of {self.device} has lost its GPU: {outcome.error}")
         self.loaded = outcome.loaded
         return outcome
+
+    def dismiss(self) -> None:
+        """Let the process end by itself where it has nothing to do, so that its libraries clean up behind them."""
+        if self._running:
+            self._running.calls.close()
+            self._running.process.join(LEAVE_SECONDS)
+        self.end()
 
     def end(self) -> None:
         """Kill the process, if there is one; the next call starts another."""

@@ -110,7 +110,7 @@ class WorkerExecutor:
         """Give a worker its calls; in a thread of its own."""
         while self._served_one(worker):
             pass
-        worker.end()
+        worker.dismiss()
 
     def _served_one(self, worker: Worker) -> bool:
         call = self._line.take(worker)
