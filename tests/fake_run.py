@@ -97,12 +97,12 @@ def fake_models(
     )
 
 
-def make_clips(folder: Path, count: int = 2, frames: int = 12) -> Path:
+def make_clips(folder: Path, count: int = 2, frames: int = 12, height: int = 48) -> Path:
     """Synthetic clips: a bright square that moves over a gradient, another in each."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         gradient = np.linspace(40, 200, 64, dtype=np.uint8)[None, None, :, None]
-        picture = np.broadcast_to(gradient, (frames, 48, 64, 3)).copy()
+        picture = np.broadcast_to(gradient, (frames, height, 64, 3)).copy()
         for index in range(frames):
             left = 4 + index + number
             picture[index, 12:32, left : left + 16] = (250, 60 + 40 * number, 20)

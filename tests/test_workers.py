@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ditto_models.executors import devices, workers
+from ditto_models.executors import workers
 from ditto_models.executors.base import Timed, WorkerLost
-from ditto_models.executors.devices import NoDevice, devices_of, environment
 from ditto_models.executors.parcels import Parcel
 from ditto_models.executors.worker_process import RemoteError
 from ditto_models.executors.workers import WorkerExecutor, WorkersConfig
@@ -244,54 +243,3 @@ def test_workers_busy_or_idle_end_with_their_owner_even_when_it_is_killed() -> N
     while any(map(alive, processes)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(alive, processes))
-
-
-def test_a_worker_sees_its_own_device_alone_and_has_its_share_of_cores(
-    executor: WorkerExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert asyncio.run(executor.run(fake_networks.settings, devices.VISIBLE)).value == [""]
-    assert "torch" not in asyncio.run(executor.run(fake_networks.loaded_modules)).value
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert environment("cuda:1", 10_000) == {devices.VISIBLE: "1", "OMP_NUM_THREADS": "1"}
-    monkeypatch.setenv(devices.VISIBLE, "GPU-aa,GPU-bb")
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert environment("cuda:1", 2) == {devices.VISIBLE: "GPU-bb"}
-
-
-def test_devices_are_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "num_gpus", lambda: 2)
-    assert devices_of("auto") == ("cuda:0", "cuda:1")
-    with pytest.raises(NoDevice, match="cuda:2 asked for, yet CUDA sees cuda:0, cuda:1"):
-        devices_of(("cuda:0", "cuda:2"))
-    monkeypatch.setattr(devices, "num_gpus", lambda: 0)
-    with pytest.raises(NoDevice, match=r"sees no device; run where .* for example \[cpu\]"):
-        devices_of("auto")
-
-
-def test_seconds_on_a_gpu_are_gpu_seconds_and_those_of_a_crash_count(
-    monkeypatch: pytest.MonkeyPatch, network: FakeNetwork
-) -> None:
-    monkeypatch.setattr(workers, "is_gpu", lambda device: True)
-    executor = WorkerExecutor(CPU)
-    made = asyncio.run(executor.run(time.sleep, 0.2))
-    assert made.gpu_seconds == made.seconds >= 0.2
-    crashed = asyncio.run(executor.run(network.crash_once))
-    assert crashed.gpu_seconds == crashed.seconds > 0
-    executor.close()
-
-
-@pytest.mark.slow
-def test_a_gpu_that_does_not_answer_is_left_out_and_the_last_one_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """This machine has none, so that a worker told to have one finds none."""
-    monkeypatch.setattr(devices, "num_gpus", lambda: 2)
-    executor = WorkerExecutor(WorkersConfig(devices=("cuda:0", "cpu")))
-    made = asyncio.run(executor.run(poison.own_pid))
-    assert made.notes == ("cuda:0 does not answer and is left out",)
-    assert made.gpu_seconds == 0
-    executor.close()
-    alone = WorkerExecutor(WorkersConfig(devices=("cuda:0",)))
-    with pytest.raises(NoDevice, match="cuda:0 does not answer"):
-        asyncio.run(alone.run(poison.own_pid))
-    with pytest.raises(NoDevice, match="cuda:0 does not answer"):
-        asyncio.run(alone.run(poison.own_pid))
-    alone.close()
