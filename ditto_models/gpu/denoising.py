@@ -66,5 +66,6 @@ def _levels(video_TCHW: torch.Tensor) -> NDArray[np.uint8]:
         raise ArithmeticError(
             "the network made pixels that are not numbers; expected 0..1: try placement.dtype bfloat16, or more steps"
         )
-    levels_THWC = video_TCHW.mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1)
+    # In float32: 255 times a bfloat16 is rounded to 8 bits before it is rounded to a level, and misses some by one.
+    levels_THWC = video_TCHW.float().mul(255).round_().to(torch.uint8).permute(0, 2, 3, 1)
     return np.ascontiguousarray(levels_THWC.cpu().numpy())

@@ -77,4 +77,9 @@ def exact_scheduler(sigmas: Sequence[float]) -> Any:
         def set_timesteps(self, num_inference_steps: int | None = None, device: Any = None) -> None:
             super().set_timesteps(sigmas=list(sigmas[:-1]), device=device)
 
+        def step(self, model_output: Any, timestep: Any, sample: Any, *args: Any, **kwargs: Any) -> Any:
+            # The video goes on in the precision that it came in. By itself diffusers rounds it, after each step and
+            # after the last, to what the transformer computes in: 8 bits in bfloat16.
+            return super().step(model_output.to(sample.dtype), timestep, sample, *args, **kwargs)
+
     return ExactScheduler(num_train_timesteps=NUM_TRAIN_TIMESTEPS, shift=1.0)
