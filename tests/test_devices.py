@@ -24,10 +24,16 @@ def test_a_worker_sees_its_own_device_alone_and_has_its_share_of_cores(monkeypat
     assert "torch" not in asyncio.run(executor.run(fake_networks.loaded_modules)).value, "it must come after"
     executor.close()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert environment("cuda:1", 10_000) == {devices.VISIBLE: "1", "OMP_NUM_THREADS": "1"}
-    monkeypatch.setenv(devices.VISIBLE, "GPU-aa,GPU-bb")
+    for name in devices.ALLOCATORS:
+        monkeypatch.delenv(name, raising=False)
+    grows = {devices.ALLOCATOR: "expandable_segments:True"}
+    assert environment("cuda:1", 10_000) == {devices.VISIBLE: "1", "OMP_NUM_THREADS": "1"} | grows
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert environment("cuda:1", 2) == {devices.VISIBLE: "GPU-bb"}
+    assert environment("cpu", 2) == {devices.VISIBLE: ""}
+    monkeypatch.setenv(devices.VISIBLE, "GPU-aa, MIG-bb")
+    assert environment("cuda:1", 2) == {devices.VISIBLE: "MIG-bb"} | grows
+    monkeypatch.setenv(devices.ALLOCATORS[1], "max_split_size_mb:512")
+    assert environment("cuda:1", 2) == {devices.VISIBLE: "MIG-bb"}, "what the user set counts"
 
 
 def test_devices_are_those_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ditto_models.gpu.attention import NoSuchAttention
-from ditto_models.gpu.placement import placed
+from ditto_models.gpu.placement import DeviceConfig, device_of, placed
 from ditto_models.gpu.quantize import CannotQuantize, quantized_layers
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.weights import WeightsError
@@ -172,3 +172,9 @@ def test_compiled_by_region_gives_the_same(quick_compiler: None, pipeline: Any, 
 @pytest.mark.soak
 def test_compiled_to_machine_code_gives_the_same(pipeline: Any, plain: torch.Tensor) -> None:
     assert error_of(forward(placed(pipeline, placement(compile="regional")).transformer), plain) < 1e-5
+
+
+def test_a_gpu_that_is_not_there_is_named_before_cuda_breaks_over_it() -> None:
+    with pytest.raises(ValueError, match=r"placement.device is 'cuda:1', yet this process sees 0 GPUs"):
+        device_of(DeviceConfig(device="cuda:1"))
+    assert device_of(DeviceConfig(device="auto")).type == "cpu"

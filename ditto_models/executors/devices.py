@@ -12,6 +12,9 @@ from pydantic import Field
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda:\d+)$")]
 """For example cuda:0 or cpu."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+ALLOCATOR = "PYTORCH_ALLOC_CONF"
+ALLOCATORS = (ALLOCATOR, "PYTORCH_CUDA_ALLOC_CONF")
+"""torch's settings of its allocator, by the new name and the old."""
 
 
 class NoDevice(RuntimeError):
@@ -59,13 +62,18 @@ def cuda_is_in_use() -> bool:
 def environment(device: Device, workers: int) -> dict[str, str]:
     """What makes a process see its own device alone, as cuda:0, and leave the other workers their share of cores.
 
-    It counts where it is set before CUDA and the libraries of threads begin.
+    Its GPU's memory is handed out in segments that grow: networks that come and go leave holes, in which tensors of
+    gigabytes would find no place though the memory is there.
+
+    All of it counts where it is set before CUDA and the libraries of threads begin.
     """
     visible = os.environ.get(VISIBLE)
     number = int(device.partition(":")[2] or 0)
-    own = visible.split(",")[number] if visible else str(number)
+    own = visible.split(",")[number].strip() if visible else str(number)
     threads = max(1, len(os.sched_getaffinity(0)) // workers)
     limits = {"OMP_NUM_THREADS": str(threads)} if "OMP_NUM_THREADS" not in os.environ else {}
+    if is_gpu(device) and not any(name in os.environ for name in ALLOCATORS):
+        limits[ALLOCATOR] = "expandable_segments:True"
     return {VISIBLE: own if is_gpu(device) else ""} | limits
 
 

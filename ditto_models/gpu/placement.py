@@ -62,12 +62,24 @@ class PlacementConfig(DeviceConfig):
 
 
 def device_of(config: DeviceConfig) -> torch.device:
-    """The device that a network runs on."""
+    """The device that a network runs on.
+
+    Raises:
+        ValueError: it names a GPU that this process does not have.
+    """
     import torch
 
-    if config.device != "auto":
-        return torch.device(config.device)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    seen = torch.cuda.device_count()
+    if config.device == "auto":
+        return torch.device("cuda" if seen else "cpu")
+    device = torch.device(config.device)
+    if device.type == "cuda" and (device.index or 0) >= seen:
+        # CUDA's own error for it would be taken for a broken GPU.
+        raise ValueError(
+            f"placement.device is {config.device!r}, yet this process sees {seen} GPUs (a worker sees its own alone, "
+            "as 'cuda:0'); expected 'auto', and say in networks.devices which GPUs there are"
+        )
+    return device
 
 
 def dtype_of(config: DeviceConfig) -> torch.dtype:
