@@ -13,7 +13,7 @@ import torch
 from ditto_models.base import EditRequest
 from ditto_models.executors.of_call import call_scope
 from ditto_models.gpu.memory import Descent, descending
-from ditto_models.gpu.offload import Visits, offloaded, released
+from ditto_models.gpu.offload import Offload, Visits, offloaded, released, resident
 from ditto_models.gpu.placement import ease, ladder, placed
 from ditto_models.gpu.sigmas import FewSteps
 from ditto_models.gpu.wan_vace import WanVace, WanVaceConfig
@@ -66,6 +66,16 @@ def test_one_offloading_follows_another_on_a_loaded_network(pipeline: Any, plain
         released(pipeline)
         offloaded(pipeline, offload, CPU)
         assert torch.equal(video(pipeline), plain_video), offload
+
+
+def test_what_may_wait_elsewhere_is_what_does_not_come_and_go_by_itself(pipeline: Any) -> None:
+    names = {model: name for name, model in pipeline.components.items() if isinstance(model, torch.nn.Module)}
+    placed(pipeline, placement())
+    stays: dict[Offload, set[str]] = {"none": {*names.values()}, "model": set(), "group": {"text_encoder", "vae"}}
+    for offload, expected in stays.items():
+        released(pipeline)
+        offloaded(pipeline, offload, CPU)
+        assert {names[model] for model in resident(pipeline)} == expected, offload
 
 
 def test_quantized_weights_are_streamed_too(pipeline: Any, plain: torch.Tensor) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,9 @@ from ditto_models.gpu.placement import DeviceConfig, device_of, dtype_of
 from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.gpu.weights import WeightsConfig, located, resolved
 from ditto_models.torchvision_cpu import declare_operators
+
+if TYPE_CHECKING:
+    import torch
 
 
 class BatchedConfig(BaseModel):
@@ -38,6 +41,10 @@ class BatchedNetwork(Network[B, L]):
         super().__init__(config)
         self.name = resolved(config.weights)
         self._batch = config.batch
+
+    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
+        """The whole network."""
+        return (loaded.model if isinstance(loaded, Pretrained) else loaded,)
 
     def ease(self, loaded: L) -> str:
         """Half as many at once."""

@@ -19,6 +19,7 @@ from ditto_models.gpu.canvas import Canvas
 from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.mask_shape import dilated, firmed
 from ditto_models.gpu.network import Network
+from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, ease
 from ditto_models.gpu.vace_controls import composed, region_of
@@ -78,6 +79,10 @@ class InstructEditor(Network[C, Any]):
     def ease(self, loaded: Any) -> str:
         """One step to less memory."""
         return ease(loaded, self.config.placement)
+
+    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
+        """Its models, but for those that are offloaded."""
+        return resident(loaded)
 
     @abstractmethod
     def canvas(self, frame_width: int, frame_height: int) -> Canvas:

@@ -22,6 +22,7 @@ from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.geometry import Grid, LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network
+from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, ease
 from ditto_models.gpu.vace_controls import GREY, Region, composed, region_to_edit
@@ -95,6 +96,10 @@ class LTX2InContext(Network[LTX2InContextConfig, Any]):
     def ease(self, loaded: Any) -> str:
         """Trade speed for memory by one step."""
         return ease(loaded, self.config.placement)
+
+    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
+        """Its models, but for those that are offloaded."""
+        return resident(loaded)
 
     def generate(
         self,

@@ -15,6 +15,9 @@ from pathlib import Path
 
 SMI_SECONDS = 15.0
 """That nvidia-smi has; a driver that hangs never answers."""
+MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")
+"""Of version 2, as this process sees it."""
 FIELDS = "index,uuid,name,memory.total,memory.free,driver_version,compute_cap"
 
 
@@ -140,12 +143,40 @@ def torch_problem() -> str:
 
 
 def available_ram_bytes() -> int | None:
-    """Of the machine's memory what programs may still take; None where the system does not say."""
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    except OSError:
-        return None
+    """Of the machine's memory what this process may still take; None where the system does not say.
+
+    Where a container or a service has a limit of its own, no more than that leaves: beyond it the kernel kills.
+    """
+    free = _meminfo("MemAvailable")
+    limit, used = _number(CGROUP / "memory.max"), _number(CGROUP / "memory.current")
+    if limit is None or used is None:
+        return free
+    cached = re.search(r"^inactive_file (\d+)", _text(CGROUP / "memory.stat"), re.MULTILINE)
+    left = max(0, limit - used + (int(cached[1]) if cached else 0))
+    return left if free is None else min(free, left)
+
+
+def total_ram_bytes() -> int | None:
+    """The machine's memory, or the limit that this process's container has; None where the system does not say."""
+    sizes = [size for size in (_meminfo("MemTotal"), _number(CGROUP / "memory.max")) if size is not None]
+    return min(sizes, default=None)
+
+
+def _meminfo(name: str) -> int | None:
+    found = re.search(rf"^{name}:\s+(\d+) kB", _text(MEMINFO), re.MULTILINE)
     return int(found[1]) * 1024 if found else None
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path).strip()
+    return int(text) if text.isdigit() else None  # "max" where there is no limit
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def has(module: str) -> bool:

@@ -9,13 +9,18 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakSet
 
 from pydantic import BaseModel
 
+from ditto_models.executors.devices import cuda_is_in_use
 from ditto_models.executors.of_call import note, stop_if_cancelled
 from ditto_models.gpu.memory import Descent, descending, empty_cache, is_out_of_memory
+from ditto_models.gpu.parking import Parked, bring_back, can_load, on_gpu, park
+
+if TYPE_CHECKING:
+    import torch
 
 C = TypeVar("C", bound=BaseModel)
 L = TypeVar("L")
@@ -38,6 +43,7 @@ class Network(ABC, Generic[C, L]):
     def __init__(self, config: C) -> None:
         self.config = config
         self._loaded: L | None = None
+        self._parked: Parked = ()
         self._lock = threading.RLock()
         self._calls = 0
         self._descent = Descent()
@@ -52,6 +58,10 @@ class Network(ABC, Generic[C, L]):
     def ease(self, loaded: L) -> str:
         """Trade speed for memory by one step; says what was done, or nothing where there is no step left."""
         return ""
+
+    def resident(self, loaded: L) -> tuple[torch.nn.Module, ...] | None:
+        """What lies on the GPU between calls and may wait elsewhere; None where only reading it again is known of."""
+        return None
 
     def with_loaded(self, call: Callable[[L], T]) -> T:
         """What `call` returns for the loaded network; what it was eased to stays so for later calls.
@@ -79,21 +89,27 @@ class Network(ABC, Generic[C, L]):
             # Outside of the handler: the traceback would hold on to the tensors of the failed call.
             eased = self._ease()
             if not eased:
-                self._loaded = None
+                self._drop()
                 empty_cache()
                 raise OutOfMemory(f"{self.name} ran out of memory with nothing left to ease: {said}")
             note(f"{self.name}: out of memory, {eased}")
 
     def _ready(self) -> L:
         if self._loaded is None:
+            _make_ram(self)
             with descending(self._descent):
                 self._loaded = self.load()
+        bring_back(self._parked)
+        self._parked = ()
         return self._loaded
+
+    def _drop(self) -> None:
+        self._loaded, self._parked = None, ()
 
     def unload(self) -> None:
         """Free the weights; the next call loads them again."""
         with self._lock:
-            self._loaded = None
+            self._drop()
         empty_cache()
 
     @property
@@ -103,31 +119,60 @@ class Network(ABC, Generic[C, L]):
 
     def _ease(self) -> str:
         """The next step: room from idle networks first, since it costs the least."""
-        freed = [other.name for other in all_networks() if other is not self and other._unload_if_idle()]
+        made = [said for other in all_networks() if other is not self and (said := other._make_room_if_idle())]
         empty_cache()
-        if freed:
-            return f"unloaded {', '.join(freed)}"
+        if made:
+            return ", ".join(made)
         if self._loaded is None:
             return self._descent.step()
         eased = self.ease(self._loaded)
         if eased:
             self._descent.steps += 1
+            left = self.resident(self._loaded) or ()
+            self._parked = tuple(one for one in self._parked if one[0] in left)
         return eased
 
-    def _unload_if_idle(self) -> bool:
-        """Never waits: two networks that want each other's memory at once would wait for ever."""
+    def _make_room_if_idle(self, parks: bool = True) -> str:
+        """Free its GPU memory; says how. Nothing where it has none, or is at work.
+
+        Never waits: two networks that want each other's memory at once would wait for ever.
+        """
         if not self._lock.acquire(blocking=False):
-            return False
+            return ""
         try:
             if self._calls or self._loaded is None:
-                return False
-            self._loaded = None
-            return True
+                return ""
+            held = self.resident(self._loaded) if parks and cuda_is_in_use() else None
+            away = on_gpu(held) if held is not None else ()
+            if held is not None and not away:
+                return ""
+            if away and _is_parked(away):
+                self._parked += away
+                return f"moved {self.name} to the computer's memory"
+            self._drop()
+            return f"unloaded {self.name}"
         finally:
             self._lock.release()
 
     def __reduce__(self) -> tuple[object, ...]:
         return warmed, (type(self), self.config)
+
+
+def _is_parked(away: Parked) -> bool:
+    try:
+        return park(away)
+    except RuntimeError:
+        return False  # of memory, or since a compiled graph holds on to its weights: they are read again
+
+
+def _make_ram(loading: Network[C, L]) -> None:
+    """Before weights are read: networks that wait in the computer's memory make room there."""
+    for other in all_networks():
+        if other is loading or not other._parked or can_load():
+            continue
+        if said := other._make_room_if_idle(parks=False):
+            empty_cache()
+            note(f"{loading.name}: too little of the computer's memory to be read beside it, {said}")
 
 
 _registry = threading.Lock()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
+from ditto_models.executors.devices import cuda_is_in_use
+
 if TYPE_CHECKING:
     import torch
 
@@ -40,11 +42,22 @@ def offloaded(pipeline: Any, offload: Offload, device: torch.device) -> None:
             model.to(device)
 
 
+def resident(pipeline: Any) -> tuple[torch.nn.Module, ...]:
+    """The models of a pipeline that lie where they were put; those that come and go by themselves are left out."""
+    from diffusers.hooks.group_offloading import _is_group_offload_enabled
+
+    models = _models(pipeline).values()
+    return tuple(model for model in models if not hasattr(model, "_hf_hook") and not _is_group_offload_enabled(model))
+
+
 def released(pipeline: Any) -> None:
     """Take off what an earlier offloading hung on the models of a pipeline, and bring them back from the GPU."""
     import torch
     from diffusers.hooks import HookRegistry
 
+    if cuda_is_in_use():
+        # What a call that failed was still streaming in must be there before it is taken back.
+        torch.cuda.synchronize()
     pipeline.remove_all_hooks()
     for model in _models(pipeline).values():
         registry = HookRegistry.check_if_exists_or_initialize(model)

@@ -73,6 +73,10 @@ class Sam3Masker(Network[Sam3MaskerConfig, Pretrained]):
         self.name = resolved(self.config.weights)  # a branch's commit is known from here on
         return loaded
 
+    def resident(self, loaded: Pretrained) -> tuple[torch.nn.Module, ...]:
+        """The whole network."""
+        return (loaded.model,)
+
     def ease(self, loaded: Pretrained) -> str:
         """Keep what the tracker remembers in the memory of the CPU."""
         if self._memory == "cpu" or loaded.model.device.type == "cpu":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -17,6 +17,7 @@ from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network
+from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, ease
 from ditto_models.gpu.quiet import hide_progress_bars
@@ -25,6 +26,9 @@ from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.wan_text import MOST_TOKENS, encoded
 from ditto_models.gpu.weights import WeightsConfig, located, resolved
 from ditto_models.torchvision_cpu import declare_operators
+
+if TYPE_CHECKING:
+    import torch
 
 EXPERT_BEGINS = 875
 """Timestep below which the low-noise expert was trained; above it it knows nothing."""
@@ -119,6 +123,10 @@ class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
     def ease(self, loaded: Any) -> str:
         """Trade speed for memory by one step."""
         return ease(loaded, self.config.placement)
+
+    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
+        """Its models, but for those that are offloaded."""
+        return resident(loaded)
 
     def enhance(self, source: Frames, edited: Frames, noise: Noise, seed: int) -> Frames:
         """The enhanced video, THWC uint8 RGB as `edited`, frame by frame; the same seed gives the same video.

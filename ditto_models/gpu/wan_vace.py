@@ -8,7 +8,7 @@ source's depth would fight; outside the mask the source stays exactly.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network, warmed
+from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, dtype_of, ease
 from ditto_models.gpu.recent import Recent
@@ -38,6 +39,9 @@ from ditto_models.gpu.vace_controls import (
 from ditto_models.gpu.wan_text import MOST_TOKENS, WanPrompts
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
 from ditto_models.torchvision_cpu import declare_operators
+
+if TYPE_CHECKING:
+    import torch
 
 CLIPS_WITH_DEPTH = 4
 """Clips whose depth is kept, 93 MB each at 1280x720x101: a retry, or another edit of the clip, finds it."""
@@ -115,6 +119,10 @@ class WanVace(Network[WanVaceConfig, Any]):
     def ease(self, loaded: Any) -> str:
         """Trade speed for memory by one step."""
         return ease(loaded, self.config.placement)
+
+    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
+        """Its models, but for those that are offloaded."""
+        return resident(loaded)
 
     def generate(
         self,
