@@ -26,7 +26,7 @@ def test_a_worker_sees_its_own_device_alone_and_has_its_share_of_cores(monkeypat
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for name in devices.ALLOCATORS:
         monkeypatch.delenv(name, raising=False)
-    grows = {devices.ALLOCATOR: "expandable_segments:True"}
+    grows = {devices.ALLOCATOR: devices.GROWS}
     assert environment("cuda:1", 10_000) == {devices.VISIBLE: "1", "OMP_NUM_THREADS": "1"} | grows
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert environment("cpu", 2) == {devices.VISIBLE: ""}

@@ -222,6 +222,7 @@ def allocated_too_much() -> BaseException:
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
         torch.AcceleratorError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
         RuntimeError("HIP out of memory"),
         MemoryError(),
         allocated_too_much(),

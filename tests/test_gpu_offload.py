@@ -12,6 +12,7 @@ import torch
 
 from ditto_models.base import EditRequest
 from ditto_models.executors.of_call import call_scope
+from ditto_models.gpu import placement as placement_module
 from ditto_models.gpu.memory import Descent, descending
 from ditto_models.gpu.offload import Offload, Visits, offloaded, released, resident
 from ditto_models.gpu.placement import ease, ladder, placed
@@ -107,6 +108,27 @@ def test_a_pipeline_is_placed_as_far_down_as_its_network_has_come(pipeline: Any)
     with descending(descent):
         placed(pipeline, placement())
     assert pipeline.vae.use_tiling
+    assert descent.step() == ""
+
+
+def test_weights_that_do_not_fit_are_offloaded_at_once_not_read_again_to_be_tiled(
+    pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement_module, "device_of", lambda _: torch.device("cuda"))
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(placement_module, "with_attention", lambda *_: None)
+    monkeypatch.setattr(placement_module, "offloaded", full)
+    descent = Descent()
+    for steps, said in ((2, "only the model at work"), (3, "streams blocks"), (4, "streams single layers")):
+        with descending(descent), pytest.raises(torch.OutOfMemoryError):
+            placed(pipeline, placement())
+        assert said in descent.step()
+        assert descent.steps == steps
+    with descending(descent), pytest.raises(torch.OutOfMemoryError):
+        placed(pipeline, placement())
     assert descent.step() == ""
 
 

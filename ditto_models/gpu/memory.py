@@ -17,6 +17,7 @@ _SIGNS = (
     "can't allocate memory",  # torch's allocator on the CPU
     "not enough memory",  # the same, where the system is Windows
     "_status_alloc_failed",  # cuBLAS and cuDNN, which take workspace of their own
+    "unable to find an engine to execute this computation",  # a convolution for which no workspace was left
 )
 
 
@@ -48,11 +49,13 @@ class Descent:
     """Taken so far; a network that is loaded again starts from here."""
     next_step: str = ""
     """What one more would do, as the pipeline that is being placed has it; nothing where there is none."""
+    next_size: int = 1
+    """Steps that it takes at once: those that make no room for weights are passed over."""
 
     def step(self) -> str:
         """Go one down for the next load; says what that does."""
         if self.next_step:
-            self.steps += 1
+            self.steps += self.next_size
         return self.next_step
 
 
@@ -62,7 +65,7 @@ _descent: ContextVar[Descent | None] = ContextVar("descent", default=None)
 @contextmanager
 def descending(descent: Descent) -> Iterator[None]:
     """While the block lasts, pipelines are placed that far down."""
-    descent.next_step = ""
+    descent.next_step, descent.next_size = "", 1
     token = _descent.set(descent)
     try:
         yield

@@ -99,7 +99,10 @@ def placed(pipeline: Any, config: PlacementConfig) -> Any:
     device, dtype = device_of(config), dtype_of(config)
     descent = descent_of_load()
     steps = ladder(config, device, pipeline)
-    descent.next_step = _said_of(steps[descent.steps :])
+    left = steps[descent.steps :]
+    # Tiles make no room for weights, which would only be read once more for it.
+    descent.next_size = 2 if left[:1] == ("vae_tiling",) and left[1:] else 1
+    descent.next_step = _said_of(left[descent.next_size - 1 :])
     _limit_memory(config, device)
     offload = _offload_after(steps[: descent.steps], config)
     for name in DENOISERS:
