@@ -89,10 +89,21 @@ def crowded(turn: Turn, times: int = 1) -> list[str]:
 def test_an_idle_network_waits_in_the_computers_memory_and_comes_back_without_being_read(free: list[int]) -> None:
     editor, generator = Turn("editor"), Turn("generator")
     assert place(editor) == place(generator) == "cuda"
-    for _ in range(2):
-        assert crowded(generator) == ["generator: out of memory, moved editor to the computer's memory"]
-        assert place(editor) == "cuda"
+    assert crowded(generator) == ["generator: out of memory, moved editor to the computer's memory"]
+    assert place(editor) == place(generator) == "cuda"
     assert (editor.loads, generator.loads) == (1, 1)
+
+
+def test_one_that_ran_out_of_memory_asks_for_room_the_next_time_before_it_begins(free: list[int]) -> None:
+    editor, generator = Turn("editor"), Turn("generator")
+    place(editor)
+    crowded(generator)
+    assert place(editor) == "cuda"
+    free[0] = parking.SPARE_BYTES
+    assert crowded(generator, 0) == [], "nothing is unloaded before it must be"
+    free[0] = 10**12
+    assert crowded(generator, 0) == ["generator: needed the room before, moved editor to the computer's memory"]
+    assert crowded(editor, 0) == [], "which never ran out of memory"
 
 
 def test_one_that_waits_already_frees_nothing_more(free: list[int]) -> None:
@@ -129,8 +140,8 @@ def test_one_that_finds_no_room_when_it_comes_back_makes_some(free: list[int]) -
     editor, generator = Turn("editor"), Turn("generator")
     place(editor)
     crowded(generator)
-    editor.with_loaded(lambda weights: None)
-    crowded(generator)
+    place(editor)
+    crowded(generator, 0)
     weights = editor._loaded
     assert weights
     weights.fails = 1

@@ -44,6 +44,7 @@ class Network(ABC, Generic[C, L]):
         self.config = config
         self._loaded: L | None = None
         self._parked: Parked = ()
+        self._wants_room = False
         self._lock = threading.RLock()
         self._calls = 0
         self._descent = Descent()
@@ -78,6 +79,7 @@ class Network(ABC, Generic[C, L]):
                 self._calls -= 1
 
     def _eased_until_it_fits(self, call: Callable[[L], T]) -> T:
+        self._ask_for_room()
         while True:
             stop_if_cancelled()
             try:
@@ -93,6 +95,16 @@ class Network(ABC, Generic[C, L]):
                 empty_cache()
                 raise OutOfMemory(f"{self.name} ran out of memory with nothing left to ease: {said}")
             note(f"{self.name}: out of memory, {eased}")
+
+    def _ask_for_room(self) -> None:
+        """Of a network that ran out of memory beside others: the next time it may do so at its last step."""
+        if self._wants_room and (made := self._room_made(drops=False)):
+            empty_cache()
+            note(f"{self.name}: needed the room before, {made}")
+
+    def _room_made(self, drops: bool = True) -> str:
+        others = (other for other in all_networks() if other is not self)
+        return ", ".join(said for other in others if (said := other._make_room_if_idle(drops=drops)))
 
     def _ready(self) -> L:
         if self._loaded is None:
@@ -119,10 +131,11 @@ class Network(ABC, Generic[C, L]):
 
     def _ease(self) -> str:
         """The next step: room from idle networks first, since it costs the least."""
-        made = [said for other in all_networks() if other is not self and (said := other._make_room_if_idle())]
+        made = self._room_made()
         empty_cache()
         if made:
-            return ", ".join(made)
+            self._wants_room = True
+            return made
         if self._loaded is None:
             return self._descent.step()
         eased = self.ease(self._loaded)
@@ -132,7 +145,7 @@ class Network(ABC, Generic[C, L]):
             self._parked = tuple(one for one in self._parked if one[0] in left)
         return eased
 
-    def _make_room_if_idle(self, parks: bool = True) -> str:
+    def _make_room_if_idle(self, parks: bool = True, drops: bool = True) -> str:
         """Free its GPU memory; says how. Nothing where it has none, or is at work.
 
         Never waits: two networks that want each other's memory at once would wait for ever.
@@ -149,6 +162,8 @@ class Network(ABC, Generic[C, L]):
             if away and _is_parked(away):
                 self._parked += away
                 return f"moved {self.name} to the computer's memory"
+            if not drops:
+                return ""
             self._drop()
             return f"unloaded {self.name}"
         finally:
