@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from ditto_models.gpu.cannot_load import CannotLoad
 from memory.group_commit import LedgerError
 
 
@@ -31,7 +32,7 @@ def command(body: Callable[[], int]) -> int:
         return body()
     except CommandError as error:
         return _said(error, 2)
-    except (CommandFailed, LedgerError) as error:
+    except (CommandFailed, LedgerError, CannotLoad) as error:
         return _said(error, 1)
     except BrokenPipeError:  # the reader, `head` for one, has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115

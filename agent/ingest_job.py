@@ -17,13 +17,15 @@ from rich.table import Table
 from agent.command import CommandError, CommandFailed
 from agent.context import build_networks
 from agent.profile import ProfileError, load_profile
+from agent.readiness import check_networks
 from agent.run_config import RunConfig, clips_folder, make_run_folder, settle_config
-from agent.second_look import build_second_look
+from agent.second_look import LookFailed, SecondLook, build_second_look
 from agent.source_models import build_decoder, build_source_models
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, told
 from agent.sources import Sources
 from agent.stores import open_ledger
 from ditto_models import assets
+from ditto_models.executors.devices import NoDevice
 from ditto_models.hardware_decoder import HardwareError
 from memory.ledger import Ledger
 from memory.owner import Owner, RunIsOwned
@@ -43,27 +45,30 @@ def run_ingest(options: argparse.Namespace) -> int:
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
         build_source_models(profile)  # here, not in the decoder's process: what is missing is one line before we begin
         with ExitStack() as stack:
+            # First: what is not there must leave no config behind that the mended command would be held against.
+            networks = build_networks(profile.networks)
+            stack.callback(networks.close)
+            second = build_second_look(profile, networks)
+            check_networks({"source": second.networks}, profile.clips)
             make_run_folder(options.out)
             stack.enter_context(Owner(options.out))
             settle_config(options.out, config, options.accept_config)
             ledger = stack.enter_context(open_ledger(options.out, lambda line: _say(console, line)))
-            seconds = _look(config, options.out, ledger, console)
+            seconds = _look(config, second, options.out, ledger, console)
             _report(console, ledger, seconds, options)
     except ProfileError as error:
         raise CommandError(str(error)) from error
-    except (RunIsOwned, assets.AssetError, HardwareError) as error:
+    except (RunIsOwned, assets.AssetError, HardwareError, LookFailed, NoDevice) as error:
         raise CommandFailed(str(error)) from error
     return 0
 
 
-def _look(config: RunConfig, run: Path, ledger: Ledger, console: Console) -> float:
+def _look(config: RunConfig, second: SecondLook, run: Path, ledger: Ledger, console: Console) -> float:
     began = time.monotonic()
     columns = (TextColumn("{task.completed} of {task.total} files"), BarColumn(), TimeRemainingColumn())
     with ExitStack() as stack:
         decoder = build_decoder(config.profile.decoder, os.cpu_count() or 1)
         stack.callback(decoder.close)
-        networks = build_networks(config.profile.networks)
-        stack.callback(networks.close)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             bar = progress.add_task("")
 
@@ -71,7 +76,6 @@ def _look(config: RunConfig, run: Path, ledger: Ledger, console: Console) -> flo
                 progress.advance(bar)
                 _say(console, line)
 
-            second = build_second_look(config.profile, networks)
             sources = Sources(ledger, decoder, second, config.profile, config.seed, say)
             sources.find(Path(config.clips), besides=run)
             progress.update(bar, total=file_counts(ledger)[NOT_LOOKED_AT])

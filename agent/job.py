@@ -23,11 +23,15 @@ from agent.log import logging_to
 from agent.nodes import RunError
 from agent.profile import Profile, ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
+from agent.readiness import check_networks, slots_of
 from agent.run_config import RunConfig, clips_folder
+from agent.second_look import LookFailed
 from agent.session import Session, open_session
+from agent.source_models import build_window_networks
 from agent.source_report import NO_VIDEO, file_counts, told
 from ditto_models import assets
 from ditto_models.executors.devices import NoDevice
+from ditto_models.gpu.cannot_load import CannotLoad
 from ditto_models.hardware_decoder import HardwareError
 from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder
 from ditto_models.vllm_servers import ServersError
@@ -62,6 +66,7 @@ def run_job(options: argparse.Namespace) -> int:
         models = build_models(profile)
         _check_room(options, profile)
         _check_servers(models)
+        check_networks(slots_of(models, build_window_networks(profile)), profile.clips)
         with (
             open_session(options.out, config, models, options.concurrency, dimly, options.accept_config) as session,
             logging_to(options.out / "log.jsonl") as log,
@@ -131,8 +136,11 @@ def _campaign(
         campaign = Campaign(session, limits, _reporter(console, session, limits, stack))
         try:
             outcome = asyncio.run(_run(campaign, session))
-        except (ServersError, EmbedderError, NoDevice) as error:
+        except (ServersError, EmbedderError, NoDevice, LookFailed) as error:
             raise CommandFailed(f"{error}; the same command resumes") from error
+        except CannotLoad as error:
+            how = "the same command resumes, with --accept-config where a setting was changed"
+            raise CommandFailed(f"{error}; once that is mended, {how}") from error
     variety = session.write_card()
     log.info("session ended", outcome=outcome)
     _say_how_it_went(console, session, outcome, options.target, variety)

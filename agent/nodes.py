@@ -29,6 +29,7 @@ from agent.state_block import state_block
 from ditto_models.call_log import ChatCall, recording
 from ditto_models.executors.devices import NoDevice
 from ditto_models.executors.spent import Spent, spent_in_vain
+from ditto_models.gpu.cannot_load import CannotLoad
 from ditto_models.video import DISK_ERRORS
 from ditto_models.vllm_embedder import EmbedderError
 from memory.group_commit import LedgerError
@@ -248,8 +249,8 @@ def _event(
 
 
 def is_of_sample(error: Exception) -> bool:
-    """Whether an error ends one sample only; those of disk, ledger, memory, vectors, GPUs, listeners are the run's."""
-    if isinstance(error, LedgerError | MemoryDamaged | EmbedderError | NoDevice | RunError | NoClipLeft):
+    """Whether an error ends one sample only; others, of disk, ledger, GPUs, weights, would end the next one too."""
+    if isinstance(error, LedgerError | MemoryDamaged | EmbedderError | NoDevice | CannotLoad | RunError | NoClipLeft):
         return False
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
 

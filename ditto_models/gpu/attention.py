@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ditto_models.gpu.cannot_load import CannotLoad
+
 Attention = Literal[
     "native",
     "_native_cudnn",
@@ -22,7 +24,7 @@ Attention = Literal[
 fetch compiled kernels from a hub are left out: that is remote code."""
 
 
-class NoSuchAttention(RuntimeError):
+class NoSuchAttention(CannotLoad):
     """This kernel does not run here; the message says why."""
 
 

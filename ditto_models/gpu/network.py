@@ -15,7 +15,8 @@ from weakref import WeakSet
 from pydantic import BaseModel
 
 from ditto_models.executors.devices import cuda_is_in_use
-from ditto_models.executors.of_call import note, stop_if_cancelled
+from ditto_models.executors.of_call import CallCancelled, note, stop_if_cancelled
+from ditto_models.gpu.cannot_load import CannotLoad
 from ditto_models.gpu.memory import Descent, descending, empty_cache, is_out_of_memory
 from ditto_models.gpu.parking import Parked, bring_back, can_load, on_gpu, park
 
@@ -29,6 +30,10 @@ T = TypeVar("T")
 
 class OutOfMemory(RuntimeError):
     """The GPU's memory does not hold this call, however much the network is eased; the worker goes on."""
+
+
+class DoesNotFit(CannotLoad, OutOfMemory):
+    """It did not even hold the weights, and never has in this process."""
 
 
 class Network(ABC, Generic[C, L]):
@@ -45,6 +50,7 @@ class Network(ABC, Generic[C, L]):
         self._loaded: L | None = None
         self._parked: Parked = ()
         self._wants_room = False
+        self._has_loaded = False
         self._lock = threading.RLock()
         self._calls = 0
         self._descent = Descent()
@@ -68,6 +74,7 @@ class Network(ABC, Generic[C, L]):
         """What `call` returns for the loaded network; what it was eased to stays so for later calls.
 
         Raises:
+            CannotLoad: it cannot be loaded, which is not the call's doing.
             OutOfMemory: nothing is left to ease. The network is unloaded; the next call loads it again.
             CallCancelled: nobody waits for it any more.
         """
@@ -93,7 +100,8 @@ class Network(ABC, Generic[C, L]):
             if not eased:
                 self._drop()
                 empty_cache()
-                raise OutOfMemory(f"{self.name} ran out of memory with nothing left to ease: {said}")
+                kind = OutOfMemory if self._has_loaded else DoesNotFit
+                raise kind(f"{self.name} ran out of memory with nothing left to ease: {said}")
             note(f"{self.name}: out of memory, {eased}")
 
     def _ask_for_room(self) -> None:
@@ -110,10 +118,20 @@ class Network(ABC, Generic[C, L]):
         if self._loaded is None:
             _make_ram(self)
             with descending(self._descent):
-                self._loaded = self.load()
+                self._loaded = self._read()
+            self._has_loaded = True
         bring_back(self._parked)
         self._parked = ()
         return self._loaded
+
+    def _read(self) -> L:
+        """Whatever goes wrong while nothing of a sample is looked at yet would go wrong for the next sample too."""
+        try:
+            return self.load()
+        except Exception as error:
+            if is_out_of_memory(error) or isinstance(error, CannotLoad | CallCancelled | OutOfMemory):
+                raise
+            raise CannotLoad(f"{self.name!r} cannot be loaded: {_first_line(error)}") from error
 
     def _drop(self) -> None:
         self._loaded, self._parked = None, ()
@@ -188,6 +206,11 @@ def _make_ram(loading: Network[C, L]) -> None:
         if said := other._make_room_if_idle(parks=False):
             empty_cache()
             note(f"{loading.name}: too little of the computer's memory to be read beside it, {said}")
+
+
+def _first_line(error: Exception) -> str:
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {said}"
 
 
 _registry = threading.Lock()

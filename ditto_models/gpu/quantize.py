@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from ditto_models.gpu.cannot_load import CannotLoad
+
 Quantization = Literal["none", "int8_weight", "int8_dynamic", "fp8_weight", "fp8_dynamic", "fp8_layerwise"]
 """weight: weights are small and unpacked to compute. dynamic: activations too, so that the matrix units work in that
 type. layerwise: diffusers' casting, weights rounded to fp8 with no scale, cheapest to make and least exact."""
@@ -20,7 +22,7 @@ FP8_CAPABILITY = (8, 9)
 """CUDA compute capability that multiplies fp8: Ada, Hopper and later."""
 
 
-class CannotQuantize(RuntimeError):
+class CannotQuantize(CannotLoad):
     """This device or network does not do it; the message says what to choose."""
 
 

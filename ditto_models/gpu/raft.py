@@ -24,6 +24,7 @@ from ditto_models.base import Frames
 from ditto_models.gpu.batched import BatchedConfig, BatchedNetwork
 from ditto_models.gpu.placement import device_of
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located
+from ditto_models.torchvision_cpu import declare_operators
 
 Size = Literal["large", "small"]
 MULTIPLE, LEAST = 8, 128
@@ -87,6 +88,7 @@ class Raft(BatchedNetwork[RaftConfig, Any]):
 
 def network(size: Size) -> Any:
     """torchvision's network, with random weights."""
+    declare_operators()
     from torchvision.models.optical_flow import raft_large, raft_small
 
     return raft_large(weights=None, progress=False) if size == "large" else raft_small(weights=None, progress=False)
@@ -116,9 +118,6 @@ def convert(pickled: Path, safe: Path) -> Size:
     import torch
     from safetensors.torch import save_file
 
-    from ditto_models.torchvision_cpu import declare_operators
-
-    declare_operators()
     try:
         weights = torch.load(pickled, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

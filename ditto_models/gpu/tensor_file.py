@@ -14,11 +14,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from ditto_models.gpu.cannot_load import CannotLoad
+
 LONGEST_HEADER = 100_000_000
 """Bytes; the format's own limit."""
 
 
-class WeightsError(RuntimeError):
+class WeightsError(CannotLoad):
     """Weights that cannot be had or must not be read; the message says what to do."""
 
 

@@ -71,6 +71,21 @@ def state_of(weights: WeightsConfig, seconds: float = hub.ANSWER_SECONDS) -> Wei
         )
 
 
+def problem_of(weights: WeightsConfig) -> str:
+    """Why weights cannot be loaded, as far as it is quickly told; empty where nothing is known to be wrong.
+
+    The hub is asked only where nothing of them is in a folder or in its cache.
+    """
+    folder = Path(weights.repo).expanduser()
+    if not (folder.exists() or hub.is_offline()):
+        try:
+            if hub.cached_commit(weights.repo, weights.revision):
+                return ""
+        except OSError:
+            pass
+    return state_of(weights).problem
+
+
 def _here(
     place: Literal["folder", "cache"], weights: WeightsConfig, commit: str = "", offline: bool = False
 ) -> WeightsState:
