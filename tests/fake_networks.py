@@ -68,6 +68,13 @@ class FakeNetwork(Network[FakeConfig, int]):
         """Crashes the first process that tries."""
         return crash_until(self.config.folder / "crashes", 1) and self.process()
 
+    def spoil(self, frames: Frames) -> int:
+        """The sum of the frames, which it spoils; the first process that tries crashes after it."""
+        total = int(frames.sum())
+        frames[:] = 0
+        crash_until(self.config.folder / "crashes", 1)
+        return total
+
     def crash(self) -> int:
         return crash_until(self.config.folder / "crashes", 1000)
 

@@ -82,6 +82,13 @@ def test_a_worker_that_crashes_is_replaced_and_its_call_tried_once_more(
     assert made.notes == ("the worker of cpu crashed (SIGKILL), so the call was tried again on a new one",)
 
 
+def test_a_call_that_is_tried_again_is_given_what_it_was_given_at_first(
+    executor: WorkerExecutor, network: FakeNetwork
+) -> None:
+    made = asyncio.run(executor.run(network.spoil, np.ones((2, 100, 100, 3), np.uint8)))
+    assert (made.value, len(made.notes)) == (60_000, 1)
+
+
 def test_a_call_that_crashes_two_workers_is_lost_and_the_next_one_works(
     executor: WorkerExecutor, network: FakeNetwork
 ) -> None:

@@ -51,7 +51,7 @@ class Parcel:
 
 
 def receive(connection: Connection) -> list[memoryview]:
-    """The next parcel, to be opened.
+    """The next parcel, to be opened. What is written to its arrays stays here, since it may be sent again.
 
     Raises:
         EOFError, OSError: the other side is gone.
@@ -60,7 +60,7 @@ def receive(connection: Connection) -> list[memoryview]:
     file = recv_handle(connection)
     begins = _begins(lengths)
     try:
-        memory = mmap.mmap(file, begins[-1], flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        memory = mmap.mmap(file, begins[-1], access=mmap.ACCESS_COPY)
     finally:
         os.close(file)
     whole = memoryview(memory)
