@@ -37,6 +37,7 @@ bench: setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m bench.trained_planner
 	.venv/bin/python -m bench.writer
 	.venv/bin/python -m bench.generators --most 1
+	.venv/bin/python -m bench.workers
 
 soak: setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m pytest -m soak --timeout 1800

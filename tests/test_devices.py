@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.profile import load_profile
 from ditto_models.executors import devices, workers
 from ditto_models.executors.devices import NoDevice, devices_of, environment
 from ditto_models.executors.workers import WorkerExecutor, WorkersConfig
@@ -83,3 +84,8 @@ def test_a_gpu_that_does_not_answer_is_left_out_and_the_last_one_ends_the_run(mo
     with pytest.raises(NoDevice, match="cuda:0 does not answer"):
         asyncio.run(alone.run(poison.own_pid))
     alone.close()
+
+
+def test_where_networks_run_is_no_part_of_what_a_run_is() -> None:
+    with_workers = load_profile("embedded", ["networks={kind: workers, devices: [cpu, cpu]}"])
+    assert with_workers.hash == load_profile("embedded").hash
