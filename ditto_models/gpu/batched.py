@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ditto_models.executors.of_call import stop_if_cancelled
 from ditto_models.gpu.network import Network
 from ditto_models.gpu.placement import DeviceConfig, device_of, dtype_of
-from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.gpu.weights import WeightsConfig, located, resolved
+from ditto_models.gpu.whole_model import whole
 from ditto_models.torchvision_cpu import declare_operators
 
 if TYPE_CHECKING:
@@ -76,14 +76,13 @@ def pretrained(processor: str, model: str, weights: WeightsConfig, placement: De
     """Read both by the names of their transformers classes from one folder, and put the model in its place.
 
     Raises:
-        WeightsError: the weights cannot be had.
+        WeightsError: the weights cannot be had, or are another model's.
     """
     declare_operators()  # before the first look at a class: transformers imports torchvision for it
     import transformers
 
-    hide_progress_bars()
     folder = located(weights)
-    loaded = getattr(transformers, model).from_pretrained(folder, dtype=dtype_of(placement), use_safetensors=True)
+    loaded = whole(getattr(transformers, model), folder, dtype=dtype_of(placement))
     return Pretrained(
         processor=getattr(transformers, processor).from_pretrained(folder),
         model=loaded.to(device_of(placement)).eval(),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ditto_models.gpu.checkpoint import PIPELINE
 from ditto_models.gpu.lora import LoraConfig, with_loras
 from ditto_models.gpu.placement import PlacementConfig, dtype_of, placed
-from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located
+from ditto_models.gpu.whole_model import check_whole, whole
 from ditto_models.torchvision_cpu import declare_operators
 
 
@@ -38,7 +39,8 @@ def load_pipeline(
         WeightsError: the weights are not there, or are another model's, or a LoRA does not suit them.
     """
     folder = located(weights)
-    found = _class_name(folder)
+    index = _index(folder)
+    found = str(index.get("_class_name", ""))
     if found not in (kind, *same_layout):
         raise WeightsError(f"{weights.repo!r} holds a {found or 'model'}; expected the weights of a {kind}")
     declare_operators()
@@ -46,16 +48,31 @@ def load_pipeline(
     import torch
 
     diffusers.utils.logging.disable_progress_bar()
-    hide_progress_bars()
     dtypes = {"default": dtype_of(placement)} | dict.fromkeys(in_float32, torch.float32)
+    for part, model in _transformers_models(index):
+        if part not in components:
+            components[part] = whole(model, folder, part, dtype=dtypes.get(part, dtypes["default"]))
     pipeline = getattr(diffusers, kind).from_pretrained(
         folder, dtype=dtypes, use_safetensors=True, local_files_only=True, **components
     )
+    check_whole(folder, pipeline.components)
     pipeline.set_progress_bar_config(disable=True)
     with_loras(pipeline, loras)
     return placed(pipeline, placement)
 
 
-def _class_name(folder: Path) -> str:
-    index = folder / PIPELINE
-    return str(json.loads(index.read_text()).get("_class_name", "")) if index.is_file() else ""
+def _index(folder: Path) -> dict[str, Any]:
+    """What a pipeline says it consists of; nothing where the folder is no pipeline."""
+    path = folder / PIPELINE
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+
+def _transformers_models(index: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Parts with weights that transformers reads, by the classes of their models; a tokenizer has none."""
+    import transformers
+
+    for part, named in index.items():
+        if isinstance(named, list) and named[:1] == ["transformers"]:
+            model = getattr(transformers, str(named[1]), None)
+            if hasattr(model, "base_model_prefix"):
+                yield part, model

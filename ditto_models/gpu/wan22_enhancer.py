@@ -20,11 +20,11 @@ from ditto_models.gpu.network import Network
 from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, ease
-from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.gpu.sigmas import NUM_TRAIN_TIMESTEPS, exact_scheduler, of_timesteps, tail_sigmas
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.wan_text import MOST_TOKENS, encoded
 from ditto_models.gpu.weights import WeightsConfig, located, resolved
+from ditto_models.gpu.whole_model import whole
 from ditto_models.torchvision_cpu import declare_operators
 
 if TYPE_CHECKING:
@@ -177,9 +177,6 @@ class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
         if self.config.guidance_scale > 1:
             prompts["negative_prompt_embeds"] = self.config.negative_prompt
         device = device_of(self.config.placement)
-        hide_progress_bars()
         tokenizer = AutoTokenizer.from_pretrained(folder, subfolder="tokenizer")
-        text_encoder = UMT5EncoderModel.from_pretrained(
-            folder, subfolder="text_encoder", dtype=dtype_of(self.config.placement), use_safetensors=True
-        ).to(device)
+        text_encoder = whole(UMT5EncoderModel, folder, "text_encoder", dtype=dtype_of(self.config.placement)).to(device)
         return {name: encoded(tokenizer, text_encoder, prompt, device) for name, prompt in prompts.items()}
