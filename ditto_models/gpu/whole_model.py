@@ -52,6 +52,6 @@ def check_whole(folder: Path, models: Mapping[str, Any]) -> None:
 
 def _refuse(where: str, names: Sequence[str], kind: str) -> None:
     raise WeightsError(
-        f"weights {where} lack {len(names)} of the tensors of {kind}, for example {names[0]!r}: they are another model's "
-        "or incomplete; mend repo, or fetch them again"
+        f"weights {where} lack {len(names)} of the tensors of {kind}, for example {names[0]!r}: they are another "
+        "model's or incomplete; mend repo, or fetch them again"
     )
