@@ -133,8 +133,9 @@ class DatasetWriter:
         self.root = root
         self._artifacts = artifacts
         self._axes = tuple(axes)
-        self._judged: dict[str, frozenset[str]] = {}
-        """Of each shard, the axes on which some pair has a number."""
+        self._kinds: dict[frozenset[str], frozenset[str]] = {}
+        self._shards: dict[str, Shard] = {}
+        """Kept, since to read two shards again for each pair takes a tenth of a second."""
 
     def add(self, pair: Pair) -> None:
         """Append one accepted pair: files first, then its line. A pair that is there already is left as it is."""
@@ -145,14 +146,14 @@ class DatasetWriter:
         append(self.root / pair.shard / "metadata.jsonl", record.model_dump_json() + "\n")
         rows = self.root / "diffsynth.csv"
         append(rows, ("" if rows.exists() else csv_line(_CSV_COLUMNS)) + csv_line(_csv_row(record, pair.shard)))
-        self._judged[pair.shard] = self._judged.get(pair.shard, frozenset()) | _place(pair.sample, self._axes).judged
+        self._shards.setdefault(pair.shard, Shard(())).append(self._place(pair.sample))
         self._even_out(pair.shard)
 
     def reconcile(self, pairs: Iterable[Pair], card: str) -> int:
         """Make the folder hold just these pairs, by ordinal; returns how many shards were rewritten."""
         self.root.mkdir(parents=True, exist_ok=True)
         every = {pair.sample.id: pair for pair in sorted(pairs, key=lambda pair: pair.ordinal)}
-        shards = self._shards(every.values())
+        shards = self._laid_out(every.values())
         placed = {name: [every[place.id] for place in shard.places] for name, shard in shards.items()}
         rewritten = sum(self._reconcile_shard(shard, members) for shard, members in placed.items())
         for folder in self.root.glob("shard-*"):
@@ -162,40 +163,45 @@ class DatasetWriter:
             _csv_row(record_of(pair.sample, self._axes), shard) for shard, members in placed.items() for pair in members
         )
         self.write_card(card)
-        self._judged = {name: shard.judged for name, shard in shards.items()}
+        self._shards = shards
         return rewritten
 
     def write_card(self, card: str) -> None:
         """Replace the dataset's README.md."""
         replace(self.root / "README.md", card)
 
-    def _shards(self, pairs: Iterable[Pair]) -> dict[str, Shard]:
+    def _laid_out(self, pairs: Iterable[Pair]) -> dict[str, Shard]:
         places: dict[str, list[Place]] = {}
         for pair in pairs:
-            places.setdefault(pair.shard, []).append(_place(pair.sample, self._axes))
+            places.setdefault(pair.shard, []).append(self._place(pair.sample))
         shards = {name: Shard(members) for name, members in places.items()}
         evened_out(list(shards.values()))
         return shards
 
-    def _even_out(self, shard: str) -> None:
-        """Let pairs change places between this shard and the nearest that has numbers on other axes."""
-        others = [other for other in sorted(self._judged, reverse=True) if self._judged[other] != self._judged[shard]]
-        if others:
-            self._exchange(shard, others[0])
+    def _place(self, sample: Sample) -> Place:
+        scores = scores_of(sample.verdict, self._axes) if sample.verdict else {}
+        judged = frozenset(axis for axis, value in scores.items() if value is not None)
+        return Place(id=sample.id, judged=self._kinds.setdefault(judged, judged))  # one for all pairs that share it
 
-    def _exchange(self, one: str, other: str) -> None:
-        lines = {name: _lines_by_id(self.root / name / "metadata.jsonl") for name in (one, other)}
-        shards = {name: Shard(map(_place_of_line, found.values())) for name, found in lines.items()}
-        if not even_out(shards[one], shards[other]) + even_out(shards[other], shards[one]):
-            return
-        every = lines[one] | lines[other]
-        for name, source in ((one, other), (other, one)):
-            self._move_files(source, name, {place.id for place in shards[name].places} - lines[name].keys())
-        for name, shard in shards.items():
-            replace(self.root / name / "metadata.jsonl", "".join(every[place.id] for place in shard.places))
-            self._judged[name] = shard.judged
-        for name, shard in shards.items():
-            self._drop_orphans(name, {place.id for place in shard.places})
+    def _even_out(self, name: str) -> None:
+        """Let pairs change places between this shard and others that have numbers on other axes, the nearest first."""
+        shard = self._shards[name]
+        for other in sorted(self._shards, reverse=True):
+            rich = self._shards[other]
+            if rich.judged != shard.judged and even_out(shard, rich) + even_out(rich, shard):
+                self._write_exchanged(name, other)
+
+    def _write_exchanged(self, *names: str) -> None:
+        """Bring two shards on disk to what they are now: both have all files, then each its lines, then their own."""
+        lines = {name: _lines_by_id(self.root / name / "metadata.jsonl") for name in names}
+        every = {sample_id: line for found in lines.values() for sample_id, line in found.items()}
+        for name, source in zip(names, names[::-1], strict=True):
+            self._move_files(source, name, {place.id for place in self._shards[name].places} - lines[name].keys())
+        for name in names:
+            text = "".join(every[place.id] for place in self._shards[name].places)
+            replace(self.root / name / "metadata.jsonl", text)
+        for name in names:
+            self._drop_orphans(name, {place.id for place in self._shards[name].places})
         self._write_rows(_csv_row(Record.model_validate(line), shard) for shard, line in _read(self.root))
 
     def _move_files(self, source: str, target: str, ids: Iterable[str]) -> None:
@@ -245,16 +251,6 @@ def _read(root: Path) -> Iterable[tuple[str, dict[str, JsonValue]]]:
     for path in sorted(root.glob("shard-*/metadata.jsonl")):
         with path.open(encoding="utf-8") as lines:
             yield from ((path.parent.name, json.loads(line)) for line in lines)
-
-
-def _place(sample: Sample, axes: Iterable[str]) -> Place:
-    scores = scores_of(sample.verdict, axes) if sample.verdict else {}
-    return Place(id=sample.id, judged=frozenset(axis for axis, value in scores.items() if value is not None))
-
-
-def _place_of_line(line: str) -> Place:
-    record = Record.model_validate_json(line)
-    return Place(id=record.id, judged=frozenset(axis for axis, value in record.scores.items() if value is not None))
 
 
 def _lines_by_id(path: Path) -> dict[str, str]:

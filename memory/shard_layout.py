@@ -32,6 +32,11 @@ class Shard:
         """The axes on which some pair has a number."""
         return frozenset(axis for axis, count in self.counts.items() if count)
 
+    def append(self, place: Place) -> None:
+        """Put one more pair at the end."""
+        self.places.append(place)
+        self.counts.update(place.judged)
+
     def exchange(self, out: Place, into: Place) -> None:
         """Put one pair in the place of another."""
         self.places[self.places.index(out)] = into

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -110,3 +113,66 @@ def test_pairs_that_change_places_take_their_files_and_rows_along(
     assert all((writer.root / row[column]).is_file() for row in rows for column in ("video", "vace_reference_image"))
     writer.reconcile(every, "card")
     assert writer.reconcile(every, "card") == 0
+
+
+class Broken(BaseException):
+    """As a kill: nothing is caught, nothing is cleaned up."""
+
+
+class Breaking:
+    """Lets a number of steps on the disk happen, and none after them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, steps: int) -> None:
+        self.left = steps
+        for owner, name in ((os, "link"), (Path, "unlink"), (Path, "rename"), (Path, "open")):
+            monkeypatch.setattr(owner, name, self.counted(getattr(owner, name)))
+
+    def counted(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*args: Any, **kwargs: Any) -> Any:
+            if not self.left:
+                raise Broken
+            self.left -= 1
+            return step(*args, **kwargs)
+
+        return counting
+
+
+@pytest.mark.parametrize("begin", range(0, 56, 4))
+def test_a_kill_at_any_step_of_an_exchange_loses_and_doubles_nothing(
+    tmp_path: Path, store: ArtifactStore, media: tuple[str, str], monkeypatch: pytest.MonkeyPatch, begin: int
+) -> None:
+    monkeypatch.setattr("memory.dataset.PAIRS_PER_SHARD", 3)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    every = pairs(LATE_NULLS[:4], media)
+    for steps in range(begin, begin + 4):
+        root = tmp_path / f"dataset-{steps}"
+        writer = DatasetWriter(root, store, AXES)
+        for pair in every[:3]:
+            writer.add(pair)
+        with monkeypatch.context() as patch:
+            Breaking(patch, steps)
+            with pytest.raises(Broken):
+                writer.add(every[3])
+        killed = [str(line["id"]) for line in read_metadata(root)]
+        assert {pair.sample.id for pair in every[:3]} <= set(killed)
+        mended = DatasetWriter(root, store, AXES)
+        mended.reconcile(every, "card")
+        for shard in root.glob("shard-*"):
+            ids = {line.split('"')[3] for line in (shard / "metadata.jsonl").read_text().splitlines()}
+            assert {path.stem for path in shard.glob("*/*")} == ids
+        assert sorted(str(line["id"]) for line in read_metadata(root)) == [pair.sample.id for pair in every]
+        assert mended.reconcile(every, "card") == 0
+
+
+def test_where_nothing_can_be_spared_no_shard_is_read_again_for_each_pair(
+    tmp_path: Path, store: ArtifactStore, media: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memory.dataset.PAIRS_PER_SHARD", 3)
+    writer = DatasetWriter(tmp_path / "dataset", store, AXES)
+    *first, last = pairs([0.5, None, None, None, None, 0.5], media)
+    for name in ("_lines_by_id", "_read"):
+        monkeypatch.setattr(f"memory.dataset.{name}", lambda path: pytest.fail(f"{path} is read again"))
+    for pair in first:
+        writer.add(pair)
+    writer.add(last)
+    assert len(writer.root.joinpath("shard-00001/metadata.jsonl").read_text().splitlines()) == 3
