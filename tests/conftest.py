@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from tests.pretended_machine import quick_models, two_gpus, vace_profile
 from tests.quick_torch import quick_torch
@@ -22,6 +23,12 @@ __all__ = [
 ]
 
 
+# Timings are no assertions: a first example may import a library of eight seconds.
+settings.register_profile("ditto", deadline=None)
+settings.load_profile("ditto")
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n`, a file stays in one process, and all that ask a real vLLM server in one: it is started once."""
     for item in items:

@@ -60,7 +60,6 @@ def test_an_enhancer_that_cannot_do_what_it_says_is_refused(wrong: dict[str, obj
         Wan22EnhancerConfig.model_validate(wrong)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 50), st.integers(0, 120), st.integers(0, 120))
 def test_a_video_passes_or_the_message_says_what_would(length: int, height: int, width: int) -> None:
     fits = length % 4 == 1 and height > 0 and width > 0 and not height % 16 and not width % 16
@@ -97,7 +96,7 @@ def scene(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.random.default_rng(seed).integers(0, 256, (5, 32, 48, 3), np.uint8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(0, 6))
 def test_an_edit_is_exact_inside_and_outside_and_mixed_only_along_the_border(seed: int, feather: int) -> None:
     rng = np.random.default_rng(seed)

@@ -35,7 +35,7 @@ def overlap(one: Masks, other: Masks) -> float:
     return float(np.minimum(one, other).sum() / np.maximum(one, other).sum())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(blobs(), st.integers(0, 9), st.integers(0, 9))
 def test_widening_and_closing_contain_what_they_were_given_and_grow_with_their_share(
     masks: Masks, pixels: int, more: int
@@ -49,7 +49,7 @@ def test_widening_and_closing_contain_what_they_were_given_and_grow_with_their_s
     assert (closed(masks, share) <= dilated(masks, share)).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(blobs(), st.integers(0, 3), st.sampled_from([1, 3, 5]))
 def test_shaping_keeps_shape_and_kind_and_makes_nothing_of_nothing(masks: Masks, fill: int, window: int) -> None:
     config = MaskShapeConfig(fill_frames=fill, window=window, dilate_share=0.05)
@@ -60,7 +60,7 @@ def test_shaping_keeps_shape_and_kind_and_makes_nothing_of_nothing(masks: Masks,
     assert not shaped(np.zeros_like(masks), config).any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 40), st.integers(0, 30), st.integers(-3, 3), st.integers(1, 7))
 def test_a_frame_without_a_mask_is_filled_where_the_object_is(left: int, top: int, speed: int, gone: int) -> None:
     whole = discs([(left + 12 + speed * place, top + 9) for place in range(9)])

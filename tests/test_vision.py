@@ -50,7 +50,7 @@ def pictures(parts: list[Part]) -> list[Image.Image]:
     return [Image.open(io.BytesIO(base64.b64decode(each))) for each in encoded]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     family=st.sampled_from(FAMILIES),
     height=st.integers(16, 900),
