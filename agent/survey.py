@@ -119,7 +119,7 @@ def _survey(path: str, config: IngestConfig, models: SourceModels) -> Survey:
             raise  # the executor knows the limit, and a device that fails is not the file's doing
         return Survey(rejected=plain(f"unreadable: looking at it failed ({type(error).__name__}: {error})"))
     if not windows:
-        return Survey(rejected=f"too short: no shot reaches {span_of(known, config)} frames")
+        return Survey(rejected=_too_short(known, config))
     full = len(windows) == config.max_per_source
     return Survey(windows=windows, note=f"looked at for {len(windows)} clips only" if full else "")
 
@@ -166,6 +166,12 @@ def _windows(path: str, known: video.Probe, config: IngestConfig, models: Source
 def span_of(known: video.Probe, config: IngestConfig) -> int:
     """Frames of the source that a clip reaches over: more than it has where the source's rate is brought down."""
     return video.places_at(config.frames, known.fps, config.fps)[-1] + 1
+
+
+def _too_short(known: video.Probe, config: IngestConfig) -> str:
+    span = span_of(known, config)
+    slowed = f" of its {known.fps:g} a second, for {config.frames} at {config.fps:g}" if span != config.frames else ""
+    return f"too short: no shot reaches {span} frames{slowed}"
 
 
 def _shots(path: str, known: video.Probe, config: IngestConfig, models: SourceModels) -> Iterator[_Shot]:

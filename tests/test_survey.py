@@ -172,4 +172,4 @@ def test_a_shot_must_hold_all_that_a_clip_reaches_over(tmp_path: Path) -> None:
     config = fake_profile("clips.frames=10", "clips.min_height=32", "clips.fps=20")
     video.write(tmp_path / "short.mp4", scene(13, 0), 30.0)
     found = survey(str(tmp_path / "short.mp4"), config.model_dump_json())
-    assert found.rejected == "too short: no shot reaches 14 frames"
+    assert found.rejected == "too short: no shot reaches 14 frames of its 30 a second, for 10 at 20"

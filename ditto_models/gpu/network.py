@@ -19,6 +19,7 @@ from ditto_models.executors.of_call import CallCancelled, note, stop_if_cancelle
 from ditto_models.gpu.cannot_load import CannotLoad
 from ditto_models.gpu.memory import Descent, descending, empty_cache, is_out_of_memory
 from ditto_models.gpu.parking import Parked, bring_back, can_load, on_gpu, park
+from ditto_models.gpu.quiet import say_errors_only
 
 if TYPE_CHECKING:
     import torch
@@ -126,6 +127,7 @@ class Network(ABC, Generic[C, L]):
 
     def _read(self) -> L:
         """Whatever goes wrong while nothing of a sample is looked at yet would go wrong for the next sample too."""
+        say_errors_only()
         try:
             return self.load()
         except Exception as error:
