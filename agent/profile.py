@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -246,8 +246,8 @@ def _override(values: dict[str, object], override: str) -> None:
         raise ProfileError(f"override {override!r} names no key; expected key.path=value")
     place: object = values
     for number, parent in enumerate(parents):
-        if isinstance(place, dict) and parents[0] == SERVERS and number < 3:
-            place.setdefault(parent, {})  # a profile without servers, or without settings of theirs, may be given some
+        if isinstance(place, dict) and (_is_component(values, parents) or (parents[0] == SERVERS and number < 3)):
+            place.setdefault(parent, {})  # what a profile leaves to defaults may be given; its Config knows the names
         place = place.get(parent) if isinstance(place, dict) else None
     if not isinstance(place, dict):
         raise ProfileError(f"override {override!r}: the profile has no section {'.'.join(parents)!r}")
@@ -255,6 +255,11 @@ def _override(values: dict[str, object], override: str) -> None:
         place[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ProfileError(f"override {override!r}: its value is not YAML: {_one_line(error)}") from error
+
+
+def _is_component(values: Mapping[str, object], parents: Sequence[str]) -> bool:
+    slot = values.get(parents[0])
+    return isinstance(slot, dict) and "kind" in slot
 
 
 def _one_line(error: Exception) -> str:

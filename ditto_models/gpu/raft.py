@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import pickle
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,7 +132,7 @@ def convert(pickled: Path, safe: Path) -> Size:
     return size
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(
         prog="python -m ditto_models.gpu.raft", description="RAFT's weights as safetensors"
@@ -140,7 +141,7 @@ def main() -> int:
         "pickled", type=Path, help="torchvision's file, for example raft_large_C_T_SKHT_V2-ff5fadd5.pth"
     )
     parser.add_argument("safe", type=Path, help="the file to write, NAME.safetensors")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     try:
         size = convert(options.pickled, options.safe)
     except WeightsError as error:
