@@ -171,7 +171,7 @@ def test_klein_has_guidance_only_where_it_is_not_distilled(tmp_path: Path) -> No
             Flux2KleinConfig(weights=WeightsConfig(repo=str(folder)), placement=FLOAT32, steps=1, guidance=4)
         )
 
-    with pytest.raises(ValueError, match="is distilled and has no guidance, got 4"):
+    with pytest.raises(WeightsError, match="is distilled and has no guidance, got 4"):
         edited(guided(tiny_editor("flux2_klein", tmp_path / "distilled")), scene())
     flux2_klein(tmp_path / "base", distilled=False)
     base = guided(tmp_path / "base")

@@ -14,7 +14,7 @@ from ditto_models.base import EditRequest, Frame
 from ditto_models.gpu.canvas import Canvas, snug_canvas
 from ditto_models.gpu.denoising import drawn
 from ditto_models.gpu.instruct_editor import InstructEditor, InstructEditorConfig, guidance_at
-from ditto_models.gpu.weights import WeightsConfig
+from ditto_models.gpu.weights import WeightsConfig, WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -46,12 +46,11 @@ class Flux2KleinEditor(InstructEditor[Flux2KleinConfig]):
         """The pipeline.
 
         Raises:
-            WeightsError: the weights are not there, or are another model's.
-            ValueError: guidance was asked of a distilled model.
+            WeightsError: they are not there, are another model's, or distilled where guidance is asked for.
         """
         pipeline = super().load()
         if pipeline.config.is_distilled and self.config.guidance > 1:
-            raise ValueError(
+            raise WeightsError(
                 f"{self.name} is distilled and has no guidance, got {self.config.guidance}; expected 1, or a base model"
             )
         return pipeline
