@@ -15,9 +15,12 @@ def quick_torch() -> Iterator[None]:
     """
     import torch
 
+    from ditto_models.gpu.network import unload_all
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     yield
+    unload_all()  # what is still loaded would be the first to make room for the next file's networks
     torch.set_flush_denormal(False)
     torch.set_num_threads(threads)
