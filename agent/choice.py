@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agent.profile import Component, ProfileError, first_problem
+from agent.profile import Component, ProfileError
+from ditto_models.settings import first_problem
 
 T = TypeVar("T")
 C = TypeVar("C", bound=BaseModel)

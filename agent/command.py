@@ -1,48 +1,15 @@
-"""What all commands share: an error that a person can act on is one line on stderr, never a traceback."""
+"""What all commands of the agent share: as ditto_models/command.py, and a ledger that fails is one line too."""
 
 from __future__ import annotations
 
-import io
-import os
-import sys
 from collections.abc import Callable
 
-from ditto_models.gpu.cannot_load import CannotLoad
+from ditto_models.command import CommandError as CommandError
+from ditto_models.command import CommandFailed as CommandFailed
+from ditto_models.command import command as any_command
 from memory.group_commit import LedgerError
 
 
-class CommandError(Exception):
-    """Bad arguments or a bad state of things; the message says what, what was expected, what to do."""
-
-
-class CommandFailed(Exception):
-    """The command was right but could not be carried out; the message says what failed and what to do."""
-
-
 def command(body: Callable[[], int]) -> int:
-    """Run a command's body and return its exit code.
-
-    One clear line on stderr, and 2 where the arguments do not fit, 1 where they do but something failed.
-    """
-    # Names of files and words of models may hold what the terminal's encoding has not.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        return body()
-    except CommandError as error:
-        return _said(error, 2)
-    except (CommandFailed, LedgerError, CannotLoad) as error:
-        return _said(error, 1)
-    except BrokenPipeError:  # the reader, `head` for one, has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        return 1
-    except OSError as error:
-        return _said(error, 1)
-    except KeyboardInterrupt:
-        return _said("stopped", 1)
-
-
-def _said(what: object, code: int) -> int:
-    print(f"error: {what}", file=sys.stderr)
-    return code
+    """Run a command's body and return its exit code, as `ditto_models.command.command`."""
+    return any_command(body, LedgerError)

@@ -18,7 +18,7 @@ from typing import TextIO, TypeVar
 from pydantic import ValidationError
 
 from agent.command import CommandFailed
-from agent.profile import first_problem
+from ditto_models.settings import first_problem
 from memory.dataset import Record
 
 MEDIA = {

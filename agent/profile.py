@@ -6,15 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import to_jsonable_python
 
 from agent.clip_rules import IngestConfig
 from agent.disk import DiskConfig
 from agent.policy import PolicyConfig
+from ditto_models.settings import SettingsError, first_problem, override, read_settings
 from ditto_models.vision import VisionConfig
 from ditto_models.vllm_servers import ServersConfig
 from memory.sample import Kept
@@ -29,7 +29,7 @@ DEFAULT_EMBEDDINGS = "embeddings"
 """The same, for the embedder."""
 
 
-class ProfileError(ValueError):
+class ProfileError(SettingsError):
     """A profile or an override that cannot be used; the message says which key, what was expected, what to do."""
 
 
@@ -141,10 +141,13 @@ def load_profile(name: str, overrides: Iterable[str] = ()) -> Profile:
     Raises:
         ProfileError: there is no such profile, it is not YAML, a key is unknown, or a value is out of bounds.
     """
-    values, path = _read(name)
     overrides = list(overrides)
-    for override in overrides:
-        _override(values, override)
+    try:
+        values, path = read_settings(name, FOLDER, "profile")
+        for text in overrides:
+            _override(values, text)
+    except SettingsError as error:
+        raise ProfileError(str(error)) from error
     profile = parse_profile(values, str(path))
     _are_asked(profile, overrides)
     return profile
@@ -155,50 +158,14 @@ def _are_asked(profile: Profile, overrides: Iterable[str]) -> None:
     asked = profile.asked_servers()
     if not asked <= profile.servers.keys():
         return  # told where the component is built that asks them
-    for override in overrides:
-        section, *names = override.partition("=")[0].split(".")
+    for text in overrides:
+        section, *names = text.partition("=")[0].split(".")
         if section == SERVERS and names and names[0] not in asked:
             known = f"its components ask {', '.join(sorted(asked))}" if asked else "none of its components is served"
             raise ProfileError(
-                f"override {override!r}: no component asks servers {names[0]!r} ({known}); "
+                f"override {text!r}: no component asks servers {names[0]!r} ({known}); "
                 f"mend the name, or let one ask them, for example planner={{kind: {SERVED}, server: {names[0]}}}"
             )
-
-
-def _read(name: str, before: tuple[Path, ...] = ()) -> tuple[dict[str, object], Path]:
-    """The values of a profile over those of the one that it extends, and where it lies."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in FOLDER.glob("*.yaml")))
-        raise ProfileError(f"profile {name!r} not found; expected one of {known}, or a path to a .yaml file")
-    if path in before:
-        raise ProfileError(f"profile {str(path)!r} extends itself; expected a chain that ends")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ProfileError(f"profile {str(path)!r} is not YAML: {_one_line(error)}") from error
-    values = _unshared(values)
-    if isinstance(values, dict) and "extends" in values:
-        base, _ = _read(str(values.pop("extends")), (*before, path))
-        values = _over(base, values)
-    return values, path
-
-
-def _unshared(value: Any) -> Any:
-    """The same values, each in its own place: an override of one must not change what a YAML alias says elsewhere."""
-    if isinstance(value, dict):
-        return {key: _unshared(item) for key, item in value.items()}
-    return [_unshared(item) for item in value] if isinstance(value, list) else value
-
-
-def _over(base: dict[str, object], own: Mapping[str, object]) -> dict[str, object]:
-    """Own values over those of a base; a component is replaced whole, since its settings are those of its kind."""
-    merged = dict(base)
-    for key, value in own.items():
-        below = merged.get(key)
-        section = isinstance(value, dict) and isinstance(below, dict) and "kind" not in value
-        merged[key] = _over(below, value) if section else value  # type: ignore[arg-type]
-    return merged
 
 
 def parse_profile(values: object, origin: str) -> Profile:
@@ -213,16 +180,6 @@ def parse_profile(values: object, origin: str) -> Profile:
         raise ProfileError(f"profile {origin!r}: {first_problem(error)}") from error
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line."""
-    item = error.errors(include_url=False)[0]
-    place = ".".join(map(str, item["loc"])) or "the whole of it"
-    if item["type"] == "value_error":  # our own words, which say what was given, or keep a password to themselves
-        return f"{place}: {item['ctx']['error']}"
-    got = repr(item["input"])
-    return f"{place}: {item['msg']}, got {got if len(got) <= 80 else got[:80] + '...'}"
-
-
 def differences(old: Mapping[str, object], new: Mapping[str, object], prefix: str = "") -> list[str]:
     """What differs between two nested mappings, one line a value."""
     lines = []
@@ -235,32 +192,14 @@ def differences(old: Mapping[str, object], new: Mapping[str, object], prefix: st
     return lines
 
 
-def _override(values: dict[str, object], override: str) -> None:
-    path, equals, text = override.partition("=")
-    if not equals:
-        raise ProfileError(
-            f"override {override!r} has no '='; expected key.path=value, e.g. policy.thresholds.safety=0.3"
-        )
-    *parents, last = path.split(".")
-    if not last:
-        raise ProfileError(f"override {override!r} names no key; expected key.path=value")
-    place: object = values
-    for number, parent in enumerate(parents):
-        if isinstance(place, dict) and (_is_component(values, parents) or (parents[0] == SERVERS and number < 3)):
-            place.setdefault(parent, {})  # what a profile leaves to defaults may be given; its Config knows the names
-        place = place.get(parent) if isinstance(place, dict) else None
-    if not isinstance(place, dict):
-        raise ProfileError(f"override {override!r}: the profile has no section {'.'.join(parents)!r}")
-    try:
-        place[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ProfileError(f"override {override!r}: its value is not YAML: {_one_line(error)}") from error
+def _override(values: dict[str, object], text: str) -> None:
+    def may_be_begun(parents: Sequence[str], number: int) -> bool:
+        # What a profile leaves to defaults may be given; its Config knows the names.
+        return _is_component(values, parents) or (parents[0] == SERVERS and number < 3)
+
+    override(values, text, "profile", "policy.thresholds.safety=0.3", may_be_begun)
 
 
 def _is_component(values: Mapping[str, object], parents: Sequence[str]) -> bool:
     slot = values.get(parents[0])
     return isinstance(slot, dict) and "kind" in slot
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -8,8 +8,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent.command import CommandError
-from agent.profile import Profile, differences, first_problem
+from agent.profile import Profile, differences
 from ditto_models import assets
+from ditto_models.settings import first_problem
 
 
 class RunConfig(BaseModel):
