@@ -15,8 +15,9 @@ from ditto_models.gpu.placement import DeviceConfig, device_of, placed
 from ditto_models.gpu.quantize import CannotQuantize, quantized_layers
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.weights import WeightsError
+from ditto_models.train.random_base import TINY
 from tests.tiny_calls import copied, error_of, forward, loaded_vace, placement
-from tests.tiny_wan import VACE, tiny_vace
+from tests.tiny_wan import tiny_vace
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 
@@ -105,7 +106,7 @@ def gguf(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("gguf")
-    transformer = WanVACETransformer3DModel(**{**VACE, "attention_head_dim": 32}).eval()
+    transformer = WanVACETransformer3DModel(**{**TINY, "attention_head_dim": 32}).eval()
     transformer.save_config(folder / "transformer")
     writer = of_gguf.GGUFWriter(folder / "vace-Q8_0.gguf", "wan")
     for name, tensor in transformer.state_dict().items():

@@ -17,9 +17,9 @@ from ditto_models.gpu.lora import Fused, LoraConfig, with_loras
 from ditto_models.gpu.lora_names import own_name
 from ditto_models.gpu.weights import WeightsError, located
 from ditto_models.torchvision_cpu import declare_operators
+from ditto_models.train.random_base import TINY
 from tests.lora_files import NAMINGS, RANK, WEIGHTS, Factors, Keys, factors, saved
 from tests.tiny_calls import forward
-from tests.tiny_wan import VACE
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 
@@ -30,7 +30,7 @@ def transformer(quick_torch: None) -> Any:
     from diffusers import WanVACETransformer3DModel
 
     torch.manual_seed(0)
-    return WanVACETransformer3DModel(**VACE).eval()
+    return WanVACETransformer3DModel(**TINY).eval()
 
 
 @pytest.fixture

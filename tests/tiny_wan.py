@@ -5,7 +5,6 @@ VACE with one expert (Wan2.1-VACE), VACE with two (Wan2.2-VACE-Fun), and text to
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,32 +13,14 @@ from typing import Any
 import torch
 
 from ditto_models.torchvision_cpu import declare_operators
+from ditto_models.train.random_base import TINY, TRANSFORMER, save_random_base, shared_parts
 
 BOUNDARY_RATIO = 0.875
-TEXT_DIMENSIONS = 32
-TRANSFORMER: dict[str, Any] = {
-    "patch_size": (1, 2, 2),
-    "num_attention_heads": 2,
-    "attention_head_dim": 24,
-    "text_dim": TEXT_DIMENSIONS,
-    "freq_dim": 64,
-    "ffn_dim": 96,
-    "rope_max_seq_len": 64,
-}
-VACE = {**TRANSFORMER, "num_layers": 4, "vace_layers": [0, 2], "vace_in_channels": 96}
 
 
 def tiny_vace(folder: Path) -> Path:
     """One expert."""
-    declare_operators()
-    from diffusers import FlowMatchEulerDiscreteScheduler, WanVACEPipeline, WanVACETransformer3DModel
-
-    torch.manual_seed(0)
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=5.0)
-    WanVACEPipeline(
-        **_shared_parts(), scheduler=scheduler, transformer=WanVACETransformer3DModel(**VACE)
-    ).save_pretrained(folder)
-    return folder
+    return save_random_base(folder, "tiny")
 
 
 def tiny_vace_of_two(folder: Path, boundary_ratio: float | None = BOUNDARY_RATIO) -> Path:
@@ -49,10 +30,10 @@ def tiny_vace_of_two(folder: Path, boundary_ratio: float | None = BOUNDARY_RATIO
 
     torch.manual_seed(1)
     WanVACEPipeline(
-        **_shared_parts(),
+        **shared_parts(),
         scheduler=_unipc(),
-        transformer=WanVACETransformer3DModel(**VACE),
-        transformer_2=WanVACETransformer3DModel(**VACE),
+        transformer=WanVACETransformer3DModel(**TINY),
+        transformer_2=WanVACETransformer3DModel(**TINY),
         boundary_ratio=boundary_ratio,
     ).save_pretrained(folder)
     return folder
@@ -65,7 +46,7 @@ def tiny_wan22(folder: Path) -> Path:
 
     torch.manual_seed(2)
     WanPipeline(
-        **_shared_parts(),
+        **shared_parts(),
         scheduler=_unipc(),
         transformer=WanTransformer3DModel(num_layers=2, **TRANSFORMER),
         transformer_2=WanTransformer3DModel(num_layers=2, **TRANSFORMER),
@@ -85,47 +66,6 @@ def watched(module: Any) -> Iterator[list[float]]:
     handle = module.register_forward_pre_hook(see, with_kwargs=True)
     yield seen
     handle.remove()
-
-
-def _shared_parts() -> dict[str, Any]:
-    return {"tokenizer": _tokenizer(), "text_encoder": _text_encoder(), "vae": _vae()}
-
-
-def _tokenizer() -> Any:
-    """Made in memory: single letters, no file of pieces."""
-    from transformers import T5Tokenizer
-
-    letters = [(letter, -5.0) for letter in string.ascii_letters + string.digits + string.punctuation]
-    vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0), *letters]
-    return T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=512)
-
-
-def _text_encoder() -> Any:
-    from transformers import UMT5Config, UMT5EncoderModel
-
-    config = UMT5Config(
-        vocab_size=300,
-        d_model=TEXT_DIMENSIONS,
-        d_kv=8,
-        d_ff=64,
-        num_layers=2,
-        num_heads=4,
-        feed_forward_proj="gated-gelu",
-        is_encoder_decoder=False,
-        use_cache=False,
-        pad_token_id=0,
-        eos_token_id=1,
-        decoder_start_token_id=0,
-    )
-    return UMT5EncoderModel(config)
-
-
-def _vae() -> Any:
-    from diffusers import AutoencoderKLWan
-
-    return AutoencoderKLWan(
-        base_dim=4, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1, temperal_downsample=[False, True, True]
-    )
 
 
 def _unipc() -> Any:
