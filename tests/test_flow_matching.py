@@ -96,7 +96,7 @@ def test_the_loss_of_one_batch_falls_and_what_is_frozen_stays_as_it_was(transfor
     history = []
     for _ in range(12):
         loss = losses(transformer, items, draws(items), [True, False]).mean()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
         history.append(float(loss.detach()))
