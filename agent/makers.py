@@ -124,6 +124,11 @@ def build_generator(component: Component, meter: FlowMeter) -> base.VideoGenerat
 
         return WanVace(config_of("generator", component, WanVaceConfig))
 
+    def editto() -> base.VideoGenerator:
+        from ditto_models.gpu.editto import Editto, EdittoConfig
+
+        return Editto(config_of("generator", component, EdittoConfig))
+
     def ltx2_in_context() -> base.VideoGenerator:
         from ditto_models.gpu.ltx2_in_context import LTX2InContext, LTX2InContextConfig
 
@@ -134,6 +139,7 @@ def build_generator(component: Component, meter: FlowMeter) -> base.VideoGenerat
         "flow": flow,
         "table": table,
         "wan_vace": wan_vace,
+        "editto": editto,
         "ltx2_in_context": ltx2_in_context,
     }
     return choose("generator", component, kinds)

@@ -91,7 +91,9 @@ KINDS = re.findall(r"(?m)^\|[^|]*\| `(\w+)`", SLOTS)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_in_the_table_of_slots_is_one(kind: str) -> None:
-    weights = ", weights: {repo: /nowhere}" if kind == "raft" else ""
+    nowhere = {"raft": ", weights: {repo: /nowhere}"}
+    nowhere["editto"] = f"{nowhere['raft']}, trained: {{repo: /nowhere, file: x.safetensors}}"
+    weights = nowhere.get(kind, "")
     taken = []
     for slot in ("masker", "editor", "generator", "fingerprint", "motion", "enhancer"):
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +16,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def denoised(pipeline: Any, **arguments: Any) -> Frames:
+OnStep = Callable[[int], None]
+"""Is told after each step how many were made."""
+
+
+def denoised(pipeline: Any, on_step: OnStep | None = None, /, **arguments: Any) -> Frames:
     """The video that a pipeline makes of these arguments, THWC uint8 RGB.
 
     Raises:
         CallCancelled: nobody waits for it any more; seen after each step.
         ArithmeticError: the network's numbers overflowed.
     """
-    return _levels(_run(pipeline, output_type="pt", **arguments).frames[0])
+    return _levels(_run(pipeline, on_step, output_type="pt", **arguments).frames[0])
 
 
 def drawn(pipeline: Any, **arguments: Any) -> NDArray[np.uint8]:
@@ -33,7 +37,7 @@ def drawn(pipeline: Any, **arguments: Any) -> NDArray[np.uint8]:
         CallCancelled: nobody waits for it any more; seen after each step.
         ArithmeticError: the network's numbers overflowed.
     """
-    made = _run(pipeline, output_type="pt", **arguments)
+    made = _run(pipeline, None, output_type="pt", **arguments)
     return np.asarray(_levels(made.images[:1])[0])
 
 
@@ -44,18 +48,19 @@ def pictures(frames: Frames | Sequence[Frame]) -> list[Image]:
     return [Image.fromarray(frame) for frame in frames]
 
 
-def _run(pipeline: Any, **arguments: Any) -> Any:
+def _run(pipeline: Any, on_step: OnStep | None, **arguments: Any) -> Any:
+    def after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        stop_if_cancelled()
+        if on_step is not None:
+            on_step(step + 1)
+        return {}
+
     try:
-        return pipeline(callback_on_step_end=_after_step, **arguments)
+        return pipeline(callback_on_step_end=after_step, **arguments)
     except BaseException:
         # A call that ends midway leaves what it offloads on the device.
         pipeline.maybe_free_model_hooks()
         raise
-
-
-def _after_step(pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-    stop_if_cancelled()
-    return {}
 
 
 def _levels(video_TCHW: torch.Tensor) -> NDArray[np.uint8]:

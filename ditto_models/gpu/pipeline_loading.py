@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def load_pipeline(
     same_layout: tuple[str, ...] = (),
     loras: tuple[LoraConfig, ...] = (),
     in_float32: tuple[str, ...] = (),
+    trained: Callable[[Any], None] | None = None,
     **components: Any,
 ) -> Any:
     """The diffusers pipeline of class `kind`, in its place.
@@ -33,6 +34,7 @@ def load_pipeline(
         same_layout: other pipelines whose weights it can be loaded from
         loras: fused into it
         in_float32: components that stay in whole precision
+        trained: puts what was trained into the pipeline, before LoRAs are fused and weights are quantized
         components: those that are not to be loaded (None), or that were made already
 
     Raises:
@@ -57,6 +59,8 @@ def load_pipeline(
     )
     check_whole(folder, pipeline.components)
     pipeline.set_progress_bar_config(disable=True)
+    if trained is not None:
+        trained(pipeline)
     with_loras(pipeline, loras)
     return placed(pipeline, placement)
 

@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.carrier import check
 from ditto_models.executors.of_call import note
-from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
@@ -28,6 +27,7 @@ from ditto_models.gpu.placement import PlacementConfig, dtype_of, ease
 from ditto_models.gpu.recent import Recent
 from ditto_models.gpu.sigmas import FewSteps, FullSteps, exact_scheduler, few_step_sigmas, idle_expert
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
+from ditto_models.gpu.vace_call import VaceCall, made_by_vace
 from ditto_models.gpu.vace_controls import (
     Controls,
     KeyFrameEnters,
@@ -36,7 +36,7 @@ from ditto_models.gpu.vace_controls import (
     region_to_edit,
     structure_controls,
 )
-from ditto_models.gpu.wan_text import MOST_TOKENS, WanPrompts
+from ditto_models.gpu.wan_text import WanPrompts
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
 from ditto_models.torchvision_cpu import declare_operators
 
@@ -169,41 +169,17 @@ class WanVace(Network[WanVaceConfig, Any]):
         return self._nearness.get(f"{source.shape} {content}", measured)
 
     def _made(self, pipeline: Any, controls: Controls, request: EditRequest) -> Frames:
-        import torch
-
-        frames, height, width = controls.video.shape[:3]
-        anew = None if controls.anew is None else pictures(controls.anew.astype(np.uint8) * 255)
-        made = denoised(
-            pipeline,
-            video=pictures(controls.video),
-            mask=anew,
-            reference_images=pictures(controls.references) or None,
-            conditioning_scale=request.strength,
-            height=height,
-            width=width,
-            num_frames=frames,
-            num_inference_steps=self.config.sampling.num_steps,
-            guidance_scale=self.config.guidance_scale,
-            max_sequence_length=MOST_TOKENS,
-            generator=torch.Generator("cpu").manual_seed(request.seed),
-            **self._embeds(pipeline, request),
-        )
-        if made.shape != controls.video.shape:
-            raise RuntimeError(f"{self.name} made {made.shape}; expected {controls.video.shape} as the source is")
-        return made
-
-    def _embeds(self, pipeline: Any, request: EditRequest) -> dict[str, Any]:
-        """The prompt as the network reads it, and the negative one where it counts."""
         if not request.prompt:
             note(f"{self.name} was given no description of the edited video; it reads the instruction in its place")
-        prompts = {"prompt_embeds": request.prompt or request.text}
-        if self.config.guidance_scale > 1:
-            prompts["negative_prompt_embeds"] = self.config.negative_prompt
-        device = pipeline._execution_device
-        return {
-            name: self._prompts.embeds(pipeline.tokenizer, pipeline.text_encoder, prompt, device).to(device)
-            for name, prompt in prompts.items()
-        }
+        call = VaceCall(
+            prompt=request.prompt or request.text,
+            negative_prompt=self.config.negative_prompt,
+            guidance_scale=self.config.guidance_scale,
+            num_steps=self.config.sampling.num_steps,
+            strength=request.strength,
+            seed=request.seed,
+        )
+        return made_by_vace(self.name, pipeline, self._prompts, controls, call)
 
     def _transformers_of_files(self) -> dict[str, Any]:
         """Those that are read from single files, by their place in the pipeline."""
