@@ -1,0 +1,146 @@
+"""The processes of a training, from one to many machines: who they are, what they agree on, how the network is spread.
+
+accelerate starts and joins them. `none` gives every process the whole network (DDP); fsdp2 gives each its share, by
+torch's own fully_shard, since accelerate's plugin for it takes no CPU, where it is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from ditto_models.command import CommandError
+
+if TYPE_CHECKING:
+    import torch
+
+    from ditto_models.train.recipe import Recipe
+
+Thing = TypeVar("Thing")
+
+
+class Processes:
+    """This process among those of a training."""
+
+    def __init__(
+        self,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        precision: Literal["bf16", "float32"] = "float32",
+        sharding: Literal["none", "fsdp2"] = "none",
+    ) -> None:
+        import torch
+        from accelerate import Accelerator, DistributedDataParallelKwargs
+
+        has_gpu = torch.cuda.is_available()
+        if device == "cuda" and not has_gpu:
+            raise CommandError("device=cuda, but torch sees no GPU; expected one, or device=auto or device=cpu")
+        self._accelerator = Accelerator(
+            cpu=device == "cpu" or not has_gpu,
+            mixed_precision="bf16" if precision == "bf16" else "no",
+            # The network has no buffers that training changes.
+            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+        )
+        self.device: torch.device = self._accelerator.device
+        self.number: int = self._accelerator.process_index
+        self.count: int = self._accelerator.num_processes
+        self.is_main: bool = self._accelerator.is_main_process
+        self.one_by_one = sharding == "fsdp2" and self.count > 1
+        """Whether samples must pass through the network singly: sharded weights are gathered at every pass, by all
+        processes together, and samples with and without a key frame take a pass each."""
+
+    @staticmethod
+    def of(recipe: Recipe) -> Processes:
+        """As a recipe wants them."""
+        return Processes(recipe.device, recipe.precision, recipe.sharding)
+
+    def spread(self, network: Any) -> Any:
+        """The network on this process's device, ready to be trained together with the others'."""
+        if self.one_by_one:
+            from torch.distributed.device_mesh import init_device_mesh
+            from torch.distributed.fsdp import fully_shard
+
+            mesh = init_device_mesh(self.device.type, (self.count,))
+            network.to(self.device)
+            for block in [*network.vace_blocks, *network.blocks]:
+                fully_shard(block, mesh=mesh)
+            fully_shard(network, mesh=mesh)
+        # Without wrapping in DDP, it adds the precision alone.
+        return self._accelerator.prepare_model(network, evaluation_mode=self.one_by_one)
+
+    def backward(self, network: Any, loss: torch.Tensor, last: bool) -> None:
+        """Add the gradients of one pass of several to a step; all processes share them in the last."""
+        if self.one_by_one:
+            network.set_requires_gradient_sync(last)
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def passing(self, network: Any, last: bool) -> AbstractContextManager[None]:
+        """In which one pass of several to a step is made, forwards and backwards."""
+        if last or self.one_by_one:
+            return nullcontext()
+        context: AbstractContextManager[None] = self._accelerator.no_sync(network)
+        return context
+
+    def clipped(self, parameters: Iterable[torch.nn.Parameter], longest: float) -> float:
+        """Scale all gradients down to a length; returns the length that they had."""
+        import torch
+        from torch.distributed.tensor import DTensor
+
+        length = torch.nn.utils.clip_grad_norm_(list(parameters), longest)
+        return float(length.full_tensor() if isinstance(length, DTensor) else length)
+
+    def summed(self, numbers: Iterable[float]) -> list[float]:
+        """Each number, summed over the processes."""
+        import torch
+
+        # Double, which a count or a loss keeps exactly.
+        mine = torch.tensor(list(numbers), dtype=torch.float64, device=self.device)
+        total: torch.Tensor = self._accelerator.reduce(mine, "sum")
+        return [float(each) for each in total]
+
+    def all_of(self, things: list[Thing]) -> list[Thing]:
+        """The things of all processes, in their order."""
+        from accelerate.utils import gather_object
+
+        return list(gather_object(things)) if self.count > 1 else things
+
+    def told(self, thing: Thing) -> Thing:
+        """What the main process says."""
+        from accelerate.utils import broadcast_object_list
+
+        said: Any = broadcast_object_list([thing])[0] if self.count > 1 else thing
+        return said  # type: ignore[no-any-return]
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        self._accelerator.wait_for_everyone()
+
+    def whole(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Tensors that may be spread, whole and on the CPU, on the main process; on the others nothing.
+
+        All processes must ask, for the same names in the same order; they are collected one by one, so that no GPU
+        holds more than one of them.
+        """
+        from torch.distributed.tensor import DTensor
+
+        found: dict[str, torch.Tensor] = {}
+        for name, tensor in tensors.items():
+            each = tensor.detach()
+            each = each.full_tensor() if isinstance(each, DTensor) else each
+            if self.is_main:
+                found[name] = each.to("cpu", copy=True)
+        return found
+
+    def fill(self, tensors: Mapping[str, torch.Tensor], whole: Mapping[str, torch.Tensor]) -> None:
+        """The other way round: write the main process's whole tensors into those of all."""
+        import torch
+        from accelerate.utils import broadcast
+        from torch.distributed.tensor import DTensor, distribute_tensor
+
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                each = whole[name].to(self.device) if self.is_main else torch.empty(tensor.shape, device=self.device)
+                each = broadcast(each.to(tensor.dtype))
+                if isinstance(tensor, DTensor):
+                    each = distribute_tensor(each, tensor.device_mesh, tensor.placements)
+                tensor.copy_(each)

@@ -1,0 +1,50 @@
+"""What a training leaves: the change to its base as editto.safetensors, and the card beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ditto_models.train.card import CARD, WEIGHTS, EdittoCard
+from ditto_models.train.trainable import ADAPTER, Branch, Linear, Lora
+
+if TYPE_CHECKING:
+    import torch
+
+
+def save_result(folder: Path, card: EdittoCard, weights: Mapping[str, torch.Tensor]) -> None:
+    """Both files, each whole or not at all; the card last, since it says that there is a result."""
+    from safetensors.torch import save_file
+
+    unfinished = folder / f".{WEIGHTS}-{os.getpid()}"
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, unfinished, {"format": "pt"})
+        _into_place(unfinished, folder / WEIGHTS)
+        unfinished = folder / f".{CARD}-{os.getpid()}"
+        unfinished.write_text(card.model_dump_json(indent=2) + "\n")
+        _into_place(unfinished, folder / CARD)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def exported(trains: Linear | Branch | Lora, trained: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """What trained, by the names that diffusers reads: whole weights as the transformer has them, a LoRA's factors as
+    WanVACEPipeline.load_lora_weights takes them.
+
+    A LoRA's scale is multiplied into its second factor: readers that know no alpha take it as 1.
+    """
+    if not isinstance(trains, Lora):
+        return dict(trained)
+    scale = trains.alpha / trains.rank
+    return {
+        f"transformer.{name.replace(f'.{ADAPTER}.', '.')}": tensor * scale if ".lora_B." in name else tensor
+        for name, tensor in trained.items()
+    }
+
+
+def _into_place(unfinished: Path, path: Path) -> None:
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)

@@ -1,0 +1,89 @@
+"""A training small enough for tests: a tiny random Wan-VACE, four pairs, items made of noise."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ditto_models.torchvision_cpu import declare_operators
+from ditto_models.train.buckets import Bucket
+from ditto_models.train.items import Item
+from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.random_base import TEXT_DIMENSIONS, TINY
+from ditto_models.train.recipe import Recipe, load_recipe
+
+BUCKET = Bucket(frames=5, height=32, width=48)
+
+
+def tiny_recipe(**changes: Any) -> Recipe:
+    """The recipe `tiny`, with sections changed."""
+    values = load_recipe("tiny").model_dump(mode="json")
+    for key, value in changes.items():
+        values[key] = {**values[key], **value} if isinstance(value, dict) and "kind" not in value else value
+    return Recipe.model_validate(values)
+
+
+def tiny_transformer() -> Any:
+    """The same at every call."""
+    declare_operators()
+    from diffusers import WanVACETransformer3DModel
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return WanVACETransformer3DModel(**TINY)
+
+
+def pairs_in_buckets(count: int) -> list[tuple[TrainingPair, Bucket]]:
+    """pair-0 and so on; their files are nowhere."""
+    return [(_pair(number), BUCKET) for number in range(count)]
+
+
+class ItemsInMemory:
+    """An item of noise for each pair, the same in every process."""
+
+    def __init__(self, broken: str = "") -> None:
+        self._broken = broken
+
+    def get(self, pair: TrainingPair, bucket: Bucket) -> Item:
+        item = _item(pair.id, bucket)
+        if pair.id == self._broken:
+            return Item(**{**vars(item), "edited_CTHW": torch.full_like(item.edited_CTHW, float("nan"))})
+        return item
+
+
+@cache
+def _item(name: str, bucket: Bucket) -> Item:
+    generator = torch.Generator().manual_seed(sum(name.encode()))
+
+    def latents(frames: int) -> torch.Tensor:
+        return torch.randn((16, frames, bucket.height // 8, bucket.width // 8), generator=generator)
+
+    frames = bucket.frames // 4 + 1
+    return Item(
+        source_CTHW=latents(frames),
+        edited_CTHW=latents(frames),
+        key_C1HW=latents(1),
+        empty_CTHW=torch.zeros_like(latents(frames)),
+        text_LD=torch.randn((8, TEXT_DIMENSIONS), generator=generator),
+    )
+
+
+def _pair(number: int) -> TrainingPair:
+    nowhere = Path("nowhere")
+    return TrainingPair(
+        id=f"pair-{number}",
+        source=nowhere,
+        edited=nowhere,
+        key_frame=nowhere,
+        instruction="make it red",
+        edit_type="style",
+        scope="global",
+        split="train",
+        scores={},
+        frames=BUCKET.frames,
+        width=BUCKET.width,
+        height=BUCKET.height,
+    )
