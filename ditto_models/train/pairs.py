@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,17 @@ class TrainingPair:
     frames: int
     width: int
     height: int
+    num_bytes: tuple[int, int, int] | None = None
+    """Of source, edited video and key frame when they were frozen; None where nobody froze them."""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Its files by what they are, in the order of `num_bytes`."""
+        return {"source": self.source, "edited": self.edited, "key_frame": self.key_frame}
+
+    def with_files(self, files: Mapping[str, Path]) -> TrainingPair:
+        """The same pair with its files elsewhere."""
+        return replace(self, source=files["source"], edited=files["edited"], key_frame=files["key_frame"])
 
 
 class UnusablePair(Exception):

@@ -1,0 +1,31 @@
+"""Files that are there whole or not at all, whatever ends the process or the machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def write_whole(path: Path, parts: Iterable[bytes], partial_folder: Path | None = None) -> None:
+    """Write a file under a temporary name, and rename it once it is on disk; several processes may at once.
+
+    Args:
+        path: of the file; its folder must exist
+        parts: what it holds, in order
+        partial_folder: where the temporary file lies, on the same file system; beside the file where None
+
+    Raises:
+        OSError: the disk is full or broken; nothing of the file is left.
+    """
+    partial = (partial_folder or path.parent) / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        with partial.open("xb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
