@@ -155,9 +155,9 @@ def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt = "yuv420p"
-            _tag(stream)
+            tag(stream)
             for frame in frames:
-                container.mux(stream.encode(_yuv(frame)))
+                container.mux(stream.encode(yuv(frame)))
             container.mux(stream.encode(None))
     except (av.FFmpegError, OSError) as error:
         if error.errno in DISK_ERRORS:
@@ -196,10 +196,11 @@ def rgb(frame: VideoFrame) -> Frame:
     return np.ascontiguousarray(upright, dtype=np.uint8)
 
 
-def _yuv(frame: Frame) -> VideoFrame:
+def yuv(frame: Frame, pixels: str = "yuv420p") -> VideoFrame:
+    """A picture HWC uint8 RGB as it is encoded, in BT.709; yuv420p wants even sides."""
     image = VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     return image.reformat(
-        format="yuv420p",
+        format=pixels,
         dst_colorspace=Colorspace.ITU709,
         dst_color_range=ColorRange.MPEG,
         interpolation=EXACT,
@@ -207,7 +208,8 @@ def _yuv(frame: Frame) -> VideoFrame:
     )
 
 
-def _tag(stream: VideoStream) -> None:
+def tag(stream: VideoStream) -> None:
+    """Say in a stream that it is BT.709, as `yuv` makes it."""
     context = stream.codec_context
     context.colorspace = Colorspace.ITU709
     context.color_range = ColorRange.MPEG

@@ -82,12 +82,24 @@ def area_canvas(frame_width: int, frame_height: int, pixels: int) -> Canvas:
 def snug_canvas(frame_width: int, frame_height: int, multiple: int, pixels: int) -> Canvas:
     """The smallest canvas with sides of a multiple that shows the frame unscaled; where that is over `pixels`, the one
     within that shows it largest."""
-    shrink = min(1.0, math.sqrt(pixels / (frame_width * frame_height)))
-    counts = [side * shrink / multiple for side in (frame_width, frame_height)]
-    choices = [{max(1, math.floor(count)), math.ceil(count)} for count in counts]
-    sizes = [(width * multiple, height * multiple) for width, height in product(*choices)]
-    kept = [size for size in sizes if size[0] * size[1] <= pixels] or [min(sizes)]
-    return max(_canvases(frame_width, frame_height, kept, 1.0), key=lambda canvas: (canvas.scale, canvas.used))
+    scale = min(1.0, math.sqrt(pixels / (frame_width * frame_height)))
+    sizes = _sizes(frame_width * scale, frame_height * scale, multiple, pixels)
+    return max(_canvases(frame_width, frame_height, sizes, 1.0), key=lambda canvas: (canvas.scale, canvas.used))
+
+
+def filled_canvas(frame_width: int, frame_height: int, multiple: int, pixels: int) -> Canvas:
+    """A canvas of at most `pixels`, and hardly less, with sides of a multiple, that the frame, scaled up or down, fills
+    as far as it can."""
+    scale = math.sqrt(pixels / (frame_width * frame_height))
+    sizes = _sizes(frame_width * scale, frame_height * scale, multiple, pixels)
+    return max(_canvases(frame_width, frame_height, sizes, math.inf), key=lambda canvas: (canvas.used, canvas.scale))
+
+
+def _sizes(width: float, height: float, multiple: int, pixels: int) -> list[tuple[int, int]]:
+    """Canvases about this size, within `pixels`; the smallest where none is."""
+    choices = [{max(1, math.floor(side / multiple)), math.ceil(side / multiple)} for side in (width, height)]
+    sizes = [(across * multiple, down * multiple) for across, down in product(*choices)]
+    return [size for size in sizes if size[0] * size[1] <= pixels] or [min(sizes)]
 
 
 def _canvases(
