@@ -185,6 +185,24 @@ def _critic(
     return choose("critic", component, {"measured": measured})
 
 
+def build_clip(component: Component) -> base.WordPictureEmbedder | None:
+    """What holds videos against words in an evaluation; None where nothing does.
+
+    Raises:
+        ProfileError: a kind or a setting is unknown.
+    """
+
+    def none() -> None:
+        no_settings("clip_scores", component)
+
+    def clip() -> base.WordPictureEmbedder:
+        from ditto_models.gpu.clip import Clip, ClipConfig
+
+        return Clip(config_of("clip_scores", component, ClipConfig))
+
+    return choose("clip_scores", component, {"none": none, "clip": clip})
+
+
 def build_safety(component: Component) -> base.SafetyClassifier:
     """What scores how unsafe pictures are."""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from agent.command import CommandError, CommandFailed
 from agent.judge_tally import Tally
 from agent.judged import Judged
-from agent.pair_list import list_pairs
+from agent.pair_list import ListedPair, list_pairs
 
 if TYPE_CHECKING:
     from agent.profile import Profile
@@ -51,11 +51,11 @@ def judge_dataset(options: argparse.Namespace) -> int:
     except ProfileError as error:
         raise CommandError(str(error)) from error
     with ExitStack() as stack:
-        stop = stack.enter_context(_stopped_by_a_person())
-        page = stack.enter_context(_replacing(options.html, "--html")) if options.html else None
-        lines = stack.enter_context(_replacing(options.jsonl, "--jsonl")) if options.jsonl else None
-        judged = stack.enter_context(_judging(options, profile))
-        _take_in(judged, tally, num_rows, _tellers(options, lines), stop)
+        stop = stack.enter_context(stopped_by_a_person())
+        page = stack.enter_context(replacing(options.html, "--html")) if options.html else None
+        lines = stack.enter_context(replacing(options.jsonl, "--jsonl")) if options.jsonl else None
+        judged = stack.enter_context(judging(list_pairs(options.dataset), profile, options.workers, bool(options.html)))
+        take_in(judged, tally, num_rows, _tellers(options, lines), stop)
         stopped = stop.is_set() and tally.num_judged < num_rows
         if page:
             from agent.reports.page import judge_page
@@ -69,20 +69,23 @@ def judge_dataset(options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _judging(options: argparse.Namespace, profile: Profile) -> Iterator[Iterator[Judged]]:
-    """The rows, judged in worker processes: a file that crashes, hangs or fills the memory costs its row alone."""
+def judging(rows: Iterable[ListedPair], profile: Profile, workers: int, with_sheet: bool) -> Iterator[Iterator[Judged]]:
+    """The rows, judged in worker processes: a file that crashes, hangs or fills the memory costs its row alone.
+
+    Raises:
+        CommandError: a kind or a setting of the profile is unknown.
+        CommandFailed: a bundled weight cannot be had, no server answers, or workers cannot work.
+    """
     from agent.judge_pair import asking
     from agent.judge_rows import judge_rows
     from ditto_models.assets import AssetError
     from ditto_models.executors.isolated import IsolatedConfig, IsolatedExecutor
 
-    rows = list_pairs(options.dataset)
     with ExitStack() as stack:
         asked = stack.enter_context(asking(profile))
         limits = IsolatedConfig(memory_gib=WORKER_GIB, stall_seconds=STALL_SECONDS)
-        executor = stack.enter_context(closing(IsolatedExecutor(options.workers, limits)))
-        with_sheet = options.html is not None
-        judged = judge_rows(rows, executor, profile, options.workers, with_sheet, asked.ask, asked.give_up)
+        executor = stack.enter_context(closing(IsolatedExecutor(workers, limits)))
+        judged = judge_rows(rows, executor, profile, workers, with_sheet, asked.ask, asked.give_up)
         try:
             yield stack.enter_context(closing(judged))
         except AssetError as error:
@@ -94,7 +97,7 @@ def _judging(options: argparse.Namespace, profile: Profile) -> Iterator[Iterator
 
 
 @contextmanager
-def _stopped_by_a_person() -> Iterator[threading.Event]:
+def stopped_by_a_person() -> Iterator[threading.Event]:
     """Set by Ctrl-C, so that the row in hand is told of whole; Ctrl-C again ends at once."""
     stop = threading.Event()
 
@@ -110,7 +113,7 @@ def _stopped_by_a_person() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _take_in(
+def take_in(
     judged: Iterator[Judged],
     tally: Tally,
     num_rows: int,
@@ -157,7 +160,7 @@ def _end_json(tally: Tally, stopped: bool, options: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _replacing(path: Path, option: str) -> Iterator[TextIO]:
+def replacing(path: Path, option: str) -> Iterator[TextIO]:
     """A file that gets its name when the block ends well; a place that cannot be written is told before hours of work.
 
     Raises:

@@ -110,10 +110,11 @@ def unreadable(row: ListedPair, problem: str) -> Judged:
 
 
 def _sheet(pair: Pair) -> Sheet:
-    return Sheet(source=_thumbnails(pair.source), edited=_thumbnails(pair.edited))
+    return Sheet(source=thumbnails(pair.source), edited=thumbnails(pair.edited))
 
 
-def _thumbnails(frames: Frames) -> list[bytes]:
+def thumbnails(frames: Frames) -> list[bytes]:
+    """A few frames of THWC uint8 RGB, spread over it, each a small JPEG."""
     places = np.unique(np.linspace(0, len(frames) - 1, COLUMNS).round().astype(int))
     return [_jpeg(frames[place]) for place in places]
 

@@ -105,6 +105,8 @@ class Profile(BaseModel):
     enhancer: Component
     safety: Component
     critic: Component
+    clip_scores: Component = Component(kind="none")
+    """The CLIP that agent.evaluate measures CLIP-T and CLIP-F by; no sample depends on it."""
     memory: MemoryConfig
     policy: PolicyConfig
     retention: RetentionConfig = RetentionConfig()
@@ -123,9 +125,10 @@ class Profile(BaseModel):
         return {str(one.settings.get("server", server)) for one, server in slots if one.kind == SERVED}
 
     def identity(self) -> dict[str, JsonValue]:
-        """What samples depend on: all but where networks and servers are and how they are asked."""
+        """What samples depend on: all but where networks and servers are, how they are asked, and what evaluates."""
         servers = {name: {"model": group.model, "vision": group.vision} for name, group in self.servers.items()}
-        return self.model_dump(mode="json", exclude={"servers", "networks"}) | {"servers": to_jsonable_python(servers)}
+        others = self.model_dump(mode="json", exclude={"servers", "networks", "clip_scores"})
+        return others | {"servers": to_jsonable_python(servers)}
 
     @property
     def hash(self) -> str:

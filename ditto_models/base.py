@@ -107,6 +107,14 @@ class PictureEmbedder(Protocol):
         ...
 
 
+class WordPictureEmbedder(PictureEmbedder, Protocol):
+    """A PictureEmbedder whose vectors also say how well a picture agrees with words."""
+
+    def embed_words(self, words: str) -> NDArray[np.float32]:
+        """The unit vector D float32 of a text."""
+        ...
+
+
 class FlowEstimator(Protocol):
     """Estimates where each pixel of a frame is seen in the next."""
 

@@ -34,6 +34,7 @@ COMMANDS = [
     "agent.run",
     "agent.inspect",
     "agent.judge",
+    "agent.evaluate",
     "agent.export",
     "agent.ingest",
     "agent.preflight",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.judge_tally import MAX_UNREADABLE, Tally
+from agent.judged import Judged
 from agent.plain import plain
 from agent.profile import Profile
 from agent.provenance import code_version
@@ -23,17 +24,23 @@ FOLDER = Path(__file__).parent
 def judge_page(tally: Tally, dataset: str, num_rows: int, stopped: bool, profile: Profile) -> str:
     """The report of many judged pairs as HTML."""
     return (
-        _environment()
+        environment()
         .get_template("judge.html.j2")
         .render(
             tally=tally,
             dataset=plain(dataset),
             num_rows=num_rows,
             stopped=stopped,
-            made=f"{now()[:16].replace('T', ' ')} UTC by Ditto {code_version()}, config {profile.hash}",
+            made=made_by(profile.hash),
             max_unreadable=MAX_UNREADABLE,
+            strips=strips,
         )
     )
+
+
+def made_by(config_hash: str) -> str:
+    """When and by what a page is made, in words."""
+    return f"{now()[:16].replace('T', ' ')} UTC by Ditto {code_version()}, config {config_hash}"
 
 
 def told(score: AxisVerdict) -> str:
@@ -48,8 +55,14 @@ def _data_uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
+def strips(judged: Judged) -> list[tuple[str, list[bytes]]]:
+    """Rows of thumbnails under each other, with what they show; none where none were kept."""
+    return [("source", judged.sheet.source), ("edited", judged.sheet.edited)] if judged.sheet else []
+
+
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where templates are found, and what they may call."""
     import jinja2
 
     made = jinja2.Environment(

@@ -1,0 +1,121 @@
+"""The command over a dataset: what it says, what it makes once, and what becomes of pairs that cannot be used."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands import call, line_of, problem_of
+from tests.fake_run import make_clips, run_fake
+from tests.report_page import check_page
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with eight pairs of three sources, three of them in the test split."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    run_fake(folder / "run", make_clips(folder / "clips", count=3), target=8)
+    return folder / "run"
+
+
+def evaluated(*arguments: object) -> dict[str, Any]:
+    done = call("agent.evaluate", *arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def metadata(run: Path) -> Path:
+    return run / "dataset" / "shard-00000" / "metadata.jsonl"
+
+
+@pytest.mark.slow
+def test_the_datasets_own_edits_of_a_split_are_scored(run: Path, tmp_path: Path) -> None:
+    test = {line["id"] for line in map(json.loads, metadata(run).read_text().splitlines()) if line["split"] == "test"}
+    found = evaluated("--data", run / "dataset", "--html", tmp_path / "r.html", "--shown", 1, "--workers", 1)
+    assert {pair["id"] for pair in found["pairs"]} == test
+    assert (found["edits"], found["split"], found["judge"], found["clip"]) == ("dataset", "test", None, None)
+    overall = found["overall"]
+    assert overall["pairs"] == len(test)
+    passed = [pair["decision"] == "accepted" for pair in found["pairs"]]
+    assert overall["passed"] == pytest.approx(sum(passed) / len(passed))
+    for figure in ("clip_t", "clip_f", "vlm"):
+        assert overall[figure] is None, "not measured is never zero"
+    assert overall["axes"]["key_frame_followed"] is None, "an editor by instruction has no key frame to follow"
+    assert sum(one["pairs"] for one in found["by_edit_type"].values()) == len(test)
+    assert {"passed", "clip_t", "clip_f", "vlm", "axes"} < set(next(iter(found["by_edit_type"].values())))
+    page = check_page((tmp_path / "r.html").read_text())
+    assert "no CLIP: CLIP-T and CLIP-F are not measured" in page.text
+    assert len(page.all("article")) == 2
+    assert len(page.all("img")) == 2 * 8
+
+
+@pytest.mark.slow
+def test_edits_in_a_folder_are_scored_and_those_that_are_not_there_are_named(run: Path, tmp_path: Path) -> None:
+    lines = [json.loads(line) for line in metadata(run).read_text().splitlines()]
+    first, second = [line for line in lines if line["split"] == "test"][:2]
+    edits = tmp_path / "edits"
+    edits.mkdir()
+    (edits / f"{first['id']}.mp4").write_bytes((metadata(run).parent / first["source_file_name"]).read_bytes())
+    (edits / f"{second['id']}.mp4").write_text("no video")
+    found = evaluated("--data", run, "--edits", edits, "--html", tmp_path / "r.html", "--workers", 1)
+    by_id = {pair["id"]: pair for pair in found["pairs"]}
+    assert by_id[first["id"]]["decision"] == "rejected"
+    assert "edit_applied" in by_id[first["id"]]["reasons"], "nothing was edited"
+    assert by_id[second["id"]]["decision"] == "unreadable"
+    assert "as a video" in by_id[second["id"]]["reasons"][0]
+    rest = [pair for pair in found["pairs"] if pair["id"] not in (first["id"], second["id"])]
+    assert all("has no edit of it; expected one of" in pair["reasons"][0] for pair in rest)
+    assert found["overall"]["passed"] == 0
+    assert found["overall"]["outcomes"] == {"rejected": 1, "unreadable": len(found["pairs"]) - 1}
+    page = check_page((tmp_path / "r.html").read_text())
+    assert len(page.all("img")) == 12, "source, the dataset's edit, and the one evaluated"
+    assert "the dataset's edit" in page.text
+
+
+@pytest.mark.slow
+def test_a_broken_line_is_named_and_the_others_are_scored(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "dataset" / "shard-00000"
+    copy.parent.mkdir()
+    copy.mkdir()
+    for name in ("source", "edited"):
+        (copy / name).symlink_to(metadata(run).parent / name)
+    lines = metadata(run).read_text().splitlines()
+    test = next(line for line in lines if '"split":"test"' in line)
+    (copy / "metadata.jsonl").write_text(f'{test}\n{{"id": \n{{"id": "x", "split": "test"}}\n{{"id": "half of a li')
+    done = call("agent.evaluate", "--data", copy.parent, "--workers", 1)
+    assert done.returncode == 0
+    table, _, told = done.stdout.partition("\nall ")
+    assert [row.split()[1] for row in table.splitlines()[-2:]] == ["1", "2"]
+    assert "shard-00000 line 2: its line has no id, source_file_name" in told
+    assert "x: its line has no source_file_name, edited_file_name, instruction, edit_type" in told
+    assert "no judge: VLM is not measured" in table
+
+
+def test_what_cannot_be_evaluated_is_refused_in_a_line(run: Path, tmp_path: Path) -> None:
+    def problem(*arguments: object) -> str:
+        return line_of(problem_of("agent.evaluate", *arguments))
+
+    assert "has no pair in split 'validation' (it has train 5, test 3)" in problem(
+        "--data", run, "--split", "validation"
+    )
+    assert "neither a run nor its dataset" in problem("--data", tmp_path)
+    assert "is not a folder" in problem("--data", run, "--edits", tmp_path / "nowhere")
+    assert "profile 'nowhere' not found" in problem("--data", run, "--profile", "nowhere")
+    assert "clip_scores.kind is 'x'; expected one of none, clip" in problem("--data", run, "clip_scores.kind=x")
+    assert "--html" in problem("--data", run, "--html", tmp_path / "nowhere" / "r.html")
+    (tmp_path / "benchmark_videos.csv").write_text("original_video,edited_type,prompt\na.mp4,style,Paint it\n")
+    assert "--split has no meaning for openve" in problem("--data", tmp_path, "--split", "test")
+    assert "openve has no edits of its own; give --edits DIR" in problem("--data", tmp_path)
+
+
+def test_the_few_that_are_drawn_are_the_same_each_time_and_keep_their_order() -> None:
+    from agent.evaluate_pairs import EvaluationPair, at_most
+
+    pairs = [EvaluationPair(id=str(number)) for number in range(50)]
+    few = at_most(pairs, 10)
+    assert few == at_most(pairs, 10)
+    assert [pair.id for pair in few] == sorted((pair.id for pair in few), key=int)
+    assert set(few) < set(at_most(pairs, 20)), "more are the same and others"
+    assert at_most(pairs, 50) == at_most(pairs, None) == pairs
