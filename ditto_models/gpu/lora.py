@@ -8,7 +8,7 @@ four steps: so every key of a file must find its weight, and the change is measu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,8 +40,9 @@ class LoraConfig(SingleFileConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Fused:
-    """What a LoRA did to one transformer."""
+    """What a LoRA, or other weights, did to one transformer."""
 
+    kind: str = "lora"
     file: str
     transformer: str
     changed: tuple[str, ...]
@@ -51,10 +52,23 @@ class Fused:
     relative_change: float
     """Norm of the change over the norm of the weights that the file names."""
 
+    @classmethod
+    def of(cls, file: str, transformer: str, norms: Mapping[str, tuple[float, float]], kind: str = "lora") -> Fused:
+        """From the norms of each weight's change and of the weight."""
+        return cls(
+            kind=kind,
+            file=file,
+            transformer=transformer,
+            changed=tuple(name for name, (change, _) in norms.items() if change > 0),
+            unchanged=tuple(name for name, (change, _) in norms.items() if change == 0),
+            relative_change=math.hypot(*(change for change, _ in norms.values()))
+            / max(math.hypot(*(weight for _, weight in norms.values())), 1e-12),
+        )
+
     def __str__(self) -> str:
         of = len(self.changed) + len(self.unchanged)
         return (
-            f"lora {self.file}: changed {len(self.changed)} of {of} weights of {self.transformer} "
+            f"{self.kind} {self.file}: changed {len(self.changed)} of {of} weights of {self.transformer} "
             f"by {self.relative_change:.2%}"
         )
 
@@ -76,11 +90,20 @@ def with_loras(pipeline: Any, loras: Iterable[LoraConfig]) -> tuple[Fused, ...]:
 
 
 def _fused(pipeline: Any, name: str, lora: LoraConfig) -> Fused:
-    from safetensors import safe_open
-
     transformer = getattr(pipeline, name, None)
     if transformer is None:
         raise WeightsError(f"lora {lora.file!r} is for {name!r}, which this pipeline does not have; see `transformer`")
+    return with_lora(transformer, lora, name)
+
+
+def with_lora(transformer: Any, lora: LoraConfig, name: str = "transformer") -> Fused:
+    """Fuse one LoRA into a transformer, called `name` in what is told of it.
+
+    Raises:
+        WeightsError: the file has no LoRA, keys that find no weight here, or changes nothing.
+    """
+    from safetensors import safe_open
+
     with safe_open(located(lora), framework="pt") as file:
         keys = [key for key in file.keys() if not any(fnmatch(key, pattern) for pattern in lora.leave)]  # noqa: SIM118
         changes = changes_of(lora.file, keys, transformer, file.metadata() or {})
@@ -89,14 +112,7 @@ def _fused(pipeline: Any, name: str, lora: LoraConfig) -> Fused:
             change.parameter: _changed(parameters[change.parameter], _delta(change, file, lora), change, lora)
             for change in changes
         }
-    report = Fused(
-        file=lora.file,
-        transformer=name,
-        changed=tuple(name for name, (change, _) in norms.items() if change > 0),
-        unchanged=tuple(name for name, (change, _) in norms.items() if change == 0),
-        relative_change=math.hypot(*(change for change, _ in norms.values()))
-        / max(math.hypot(*(weight for _, weight in norms.values())), 1e-12),
-    )
+    report = Fused.of(lora.file, name, norms)
     if not report.changed:
         raise WeightsError(
             f"lora {lora.file!r} at weight {lora.weight} changed none of the {len(norms)} weights that it names; "
@@ -121,23 +137,35 @@ def _delta(change: Change, file: Any, lora: LoraConfig) -> torch.Tensor:
 
 
 def _changed(weight: torch.Tensor, delta: torch.Tensor, change: Change, lora: LoraConfig) -> tuple[float, float]:
-    """Add to a weight in place; norms of what that changed and of the weight.
+    """Add to a weight in place; norms of what that changed and of the weight."""
+    where = f"lora {lora.file!r}, weight {change.parameter!r}"
+    if delta.numel() != weight.numel() or delta.shape[0] != weight.shape[0]:
+        raise WeightsError(f"{where}: is of shape {tuple(delta.shape)}, expected {tuple(weight.shape)}")
+    before = _in_full(weight, where)
+    return put(weight, before + delta.reshape(before.shape).to(before.device), where)
+
+
+def put(weight: torch.Tensor, value: torch.Tensor, where: str) -> tuple[float, float]:
+    """Give a weight another value, in its own precision; norms of what that changed and of the weight before.
 
     Raises:
-        WeightsError: the shapes differ, the result is not finite, or the weight is quantized already.
+        WeightsError: the value is not finite, or the weight is quantized already; `where` begins the message.
     """
     import torch
 
-    where = f"lora {lora.file!r}, weight {change.parameter!r}"
-    if weight.dtype not in (torch.float32, torch.bfloat16, torch.float16) or type(weight.data) is not torch.Tensor:
-        raise WeightsError(f"{where}: is quantized already ({weight.dtype}); fuse into full weights, quantize after")
-    if delta.numel() != weight.numel() or delta.shape[0] != weight.shape[0]:
-        raise WeightsError(f"{where}: is of shape {tuple(delta.shape)}, expected {tuple(weight.shape)}")
-    before = weight.detach().float()
-    after = (before + delta.reshape(before.shape).to(before.device)).to(weight.dtype)
+    before = _in_full(weight, where)
+    after = value.to(device=weight.device, dtype=weight.dtype)
     norms = float((after.float() - before).norm()), float(before.norm())
     if not math.isfinite(norms[0]):
         raise WeightsError(f"{where}: is not finite after fusing; expected finite numbers")
     with torch.no_grad():
         weight.copy_(after)
     return norms
+
+
+def _in_full(weight: torch.Tensor, where: str) -> torch.Tensor:
+    import torch
+
+    if weight.dtype not in (torch.float32, torch.bfloat16, torch.float16) or type(weight.data) is not torch.Tensor:
+        raise WeightsError(f"{where}: is quantized already ({weight.dtype}); fuse into full weights, quantize after")
+    return weight.detach().float()

@@ -1,4 +1,4 @@
-"""How files name the weights that a LoRA changes: diffusers' and PEFT's, Wan's own (lightx2v, DiffSynth), kohya's.
+"""How files name Wan's weights and changes to them: diffusers and PEFT, Wan's authors (lightx2v, DiffSynth), kohya.
 
 Rather than rewrite every naming into one, each weight of the transformer at hand is listed under all of its names.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from ditto_models.gpu.weights import WeightsError
 
 _PREFIX = re.compile(
-    r"^(base_model\.model\.)?(model\.)?(diffusion_model\.|transformer_2\.|transformer\.|pipe\.dit\.|lora_unet_)?"
+    r"^(base_model\.model\.)?(model\.)?(diffusion_model\.|transformer_2\.|transformer\.|pipe\.(?:dit|vace)\.|lora_unet_)?"
 )
 _KINDS = (
     (re.compile(r"\.(lora_A|lora_down)(\.[\w-]+)?\.weight$"), "down"),
@@ -123,6 +123,45 @@ def own_name(module: str) -> str:
     for pattern, replacement in _OF_WAN:
         module = re.sub(pattern, replacement, module)
     return module
+
+
+def own_parameter(parameter: str) -> str:
+    """What they call a parameter."""
+    module, _, kind = parameter.rpartition(".")
+    return f"{own_name(module)}.{kind}" if kind in ("weight", "bias") else own_name(parameter)
+
+
+def is_change(key: str) -> bool:
+    """Whether a key of a file is part of a change to a weight, rather than a weight."""
+    return any(pattern.search(key) for pattern, _ in _KINDS)
+
+
+def parameters_of(file: str, keys: Iterable[str], transformer: Any) -> dict[str, str]:
+    """The keys of a file of whole weights, by the parameter that each is for.
+
+    Raises:
+        WeightsError: keys that find no parameter, or one that is named twice.
+    """
+    names: dict[str, str] = {}
+    for parameter, _ in transformer.named_parameters():
+        names |= {parameter: parameter, own_parameter(parameter): parameter}
+    found: dict[str, str] = {}
+    left = []
+    for key in keys:
+        parameter = names.get(_PREFIX.sub("", key), "")
+        if not parameter:
+            left.append(key)
+        elif parameter in found:
+            raise WeightsError(f"{file!r} names {parameter!r} twice, by {found[parameter]!r} and {key!r}")
+        else:
+            found[parameter] = key
+    if left or not found:
+        example = f", for example {left[0]!r}" if left else ""
+        raise WeightsError(
+            f"{file!r}: {len(left)} of its keys find no weight in {type(transformer).__name__}{example}; "
+            "expected what was trained of this model"
+        )
+    return found
 
 
 def _stated_alpha(file: str, header: Mapping[str, str]) -> float | None:
