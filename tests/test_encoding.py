@@ -176,3 +176,10 @@ def test_a_folders_identity_is_what_is_in_it(base: WeightsConfig, tmp_path: Path
     assert changed.identity("vae") != encoders[0].identity("vae")
     assert changed.identity("text_encoder") == encoders[0].identity("text_encoder")
     assert Encoder(base, "cpu", "bfloat16").identity("vae") != encoders[0].identity("vae")
+
+
+def test_the_identity_of_a_hubs_weights_is_their_commit(base: WeightsConfig, tmp_path: Path) -> None:
+    folder = tmp_path / "models--some--wan-vace" / "snapshots" / ("0a" * 20)
+    shutil.copytree(base.repo, folder)
+    encoder = Encoder(WeightsConfig(repo=str(folder)), "cpu", "float32")
+    assert encoder.identity("vae") == f"vae some/wan-vace@{'0a' * 20} float32"

@@ -20,6 +20,7 @@ from ditto_models.train.recipe import DataConfig
 from ditto_models.train.selection import selected
 from ditto_models.train.snapshot import SNAPSHOT, freeze, read_snapshot
 from tests.pair_folder import FRAMES, HEIGHT, WIDTH, append_row, row, write_pair
+from tests.training_pairs import a_pair
 
 CONFIG = DataConfig(buckets=(Bucket(frames=FRAMES, height=HEIGHT, width=WIDTH),))
 
@@ -221,26 +222,8 @@ def test_a_stopped_freeze_is_taken_up_again(data: Path, tmp_path: Path, monkeypa
 @given(st.permutations([f"{number:03}" for number in range(12)]), st.integers(1, 14))
 def test_the_most_pairs_are_the_same_whatever_their_order_and_more_hold_fewer(order: list[str], most: int) -> None:
     here = Path(__file__)  # a file that is there
-    every = [
-        Found(
-            pair=TrainingPair(
-                id=pair_id,
-                source=here,
-                edited=here,
-                key_frame=here,
-                instruction="x",
-                edit_type="style",
-                scope="global",
-                split="train",
-                scores={},
-                frames=FRAMES,
-                width=WIDTH,
-                height=HEIGHT,
-            ),
-            shard="s",
-        )
-        for pair_id in order
-    ]
+    files = dict.fromkeys(("source", "edited", "key_frame"), here)
+    every = [Found(pair=a_pair(pair_id).with_files(files), shard="s") for pair_id in order]
 
     def chosen(pairs: list[Found], most: int) -> list[str]:
         found = selected(pairs, CONFIG.model_copy(update={"most_pairs": most})).chosen

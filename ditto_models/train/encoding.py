@@ -7,6 +7,7 @@ What comes out is what WanVACEPipeline would feed its transformer: the mode of t
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,15 +106,24 @@ class Encoder:
             self._identities[part] = f"{part} {name} {self.dtype}"
         return self._identities[part]
 
+    def text_dimensions(self) -> int:
+        """D of the text embeddings, by the text encoder's configuration."""
+        config = json.loads((located(self._base) / "text_encoder" / "config.json").read_bytes())
+        return int(config["d_model"])
+
     def close(self) -> None:
         """Free the networks; what is asked after that reads them again."""
-        self._vae = self._text = self._empty = None
-        empty_cache()
+        self._empty = None
+        self._free(vae=None, text=None)
 
     def close_text(self) -> None:
         """Free the text encoder alone, which is the larger."""
-        self._text = None
-        empty_cache()
+        self._free(vae=self._vae, text=None)
+
+    def _free(self, vae: Any, text: Any) -> None:
+        if (self._vae, self._text) != (vae, text):
+            self._vae, self._text = vae, text
+            empty_cache()
 
     def _latents(self, pixels_THWC: NDArray[np.generic]) -> torch.Tensor:
         import torch

@@ -45,3 +45,6 @@ class UnusablePair(Exception):
         super().__init__(f"pair {pair_id!r}: {problem}")
         self.pair_id = pair_id
         self.problem = problem
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.pair_id, self.problem)
