@@ -74,7 +74,7 @@ def look(profile: Profile) -> list[Finding]:
     from agent.preflight_clips import clip_findings, decoder_finding, room_finding
     from agent.preflight_machine import chosen, machine_findings, num_workers
     from agent.preflight_memory import memory_findings
-    from agent.preflight_models import built
+    from agent.preflight_models import built, key_frame_finding
     from agent.preflight_networks import units_of
     from agent.preflight_servers import client_finding, server_findings
     from agent.preflight_weights import states_of, weights_findings
@@ -88,7 +88,7 @@ def look(profile: Profile) -> list[Finding]:
     there = gpus()
     findings += weights_findings(profile, units, states)
     findings += clip_findings(units, profile.clips)
-    findings += [one for one in (decoder_finding(profile.decoder),) if one]
+    findings += [one for one in (decoder_finding(profile.decoder), key_frame_finding(profile)) if one]
     findings += server_findings(profile)
     findings += machine_findings(units, there, torch_build(), profile.networks)
     on, workers = chosen(profile.networks, there), num_workers(profile.networks, there)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from agent.choice import config_of
-from agent.preflight_findings import Finding, fail, ok
+from agent.preflight_findings import Finding, fail, ok, warn
 from agent.preflight_machine import INSTALL
 from agent.profile import Profile
 from ditto_models import assets
@@ -48,3 +48,17 @@ def _bundled(there: Iterable[str]) -> list[Finding]:
     names, table = list(there), assets.load_table().assets
     licences = ", ".join(sorted({table[name].licence for name in names}))
     return [ok("assets", "bundled weights", f"{', '.join(names)} in the cache ({licences})")] if names else []
+
+
+def key_frame_finding(profile: Profile) -> Finding | None:
+    """A generator that is not shown the key frame, beside a critic that compares with it; None where they agree."""
+    unseen = profile.generator.kind == "editto" and profile.generator.settings.get("key_frame") == "never"
+    if not unseen or not profile.policy.thresholds.get("key_frame_followed"):
+        return None
+    return warn(
+        "models",
+        "generator",
+        "is never shown the key frame that its videos are compared with",
+        "videos that can follow it",
+        "generator.key_frame=given, or policy.thresholds.key_frame_followed=0",
+    )

@@ -20,7 +20,7 @@ from ditto_models.gpu.network import unload_all
 from ditto_models.gpu.wan_vace import WanVace
 from memory.dataset import read_metadata
 from memory.sample import Event, Sample
-from tests.commands import call
+from tests.commands import call, line_of, problem_of
 from tests.expert import Votes, expert
 from tests.fake_run import make_clips, run_fake
 from tests.fields_loader import load_folder
@@ -28,7 +28,8 @@ from tests.led_run import events_of
 from tests.scripted_answers import Answer, Asked, ToolCall
 from tests.scripted_server import ScriptedServer
 from tests.served import served_by
-from tests.tiny_gpu import Fate, UnluckyVace, fates, tiny_gpu
+from tests.tiny_editto import tiny_editto
+from tests.tiny_gpu import PLAIN, Fate, UnluckyVace, fates, tiny_gpu
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 
@@ -162,6 +163,28 @@ def test_a_video_that_the_model_rejects_is_enhanced_then_made_again_on_threads(
     assert made == ["generate_video", "enhance_video", "retry", "generate_video"]
     assert sample.diagnoses
     assert sample.gpu_seconds == 0
+
+
+def test_a_trained_editto_makes_the_videos_of_a_run(
+    tmp_path: Path, tiny: tuple[str, ...], clips: Path, server: ScriptedServer
+) -> None:
+    """By the instruction alone, whatever the route; the record names what was trained, and of what."""
+    unload_all()
+    model = tiny_editto(tmp_path / "checkpoint")
+    trained = f"generator={{kind: editto, model: {model}, {PLAIN}, sampling: {{kind: few, num_steps: 2}}, "
+    quick = ("masker={kind: selfie}", "target_masker={kind: none}")
+    settings = (*tiny, *quick, THREADS, trained + "guidance_scale: 1, key_frame: never}")
+    outcome, [sample], events = run(tmp_path / "run", clips, server, *settings, target=1)
+    assert outcome == "target met"
+    [made] = [event for event in events if event.tool == "generate_video"]
+    assert made.model == "checkpoint/editto.safetensors on base"
+    assert sample.decision == "accepted"
+    told = json.loads(call("agent.preflight", "--profile", "gpu", *settings, *served_by(server), "--json").stdout)
+    of_weights = {one["of"]: one for one in told["findings"] if one["check"] == "weights"}
+    assert "base is in a folder" in of_weights["generator"]["found"]
+    assert "editto.safetensors is in a folder" in of_weights["generator.trained"]["found"]
+    problem = problem_of("agent.preflight", "--profile", "gpu", *settings, f"generator.model={tmp_path}")
+    assert "has no editto.json" in line_of(problem)
 
 
 def failing_first(question: str, times: int) -> Votes:

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from agent import preflight_weights
-from agent.preflight_findings import fail, ok
-from agent.preflight_models import built
+from agent.preflight_findings import Finding, fail, ok
+from agent.preflight_models import built, key_frame_finding
 from agent.preflight_networks import Unit, units_of
 from agent.preflight_table import print_findings
 from agent.profile import load_profile
@@ -39,6 +39,22 @@ def test_the_embedded_profile_needs_no_gpu_and_no_hub(model_hub: TinyHub) -> Non
     assert "bundled weights assets: bge-small-model, " in done.stdout
     assert done.stdout.splitlines()[-1].endswith(" 0 to look at, 0 to mend")
     assert not model_hub.asked
+
+
+def test_a_generator_that_never_sees_the_key_frame_beside_a_critic_that_compares_is_told() -> None:
+    weights = "weights: {repo: /nowhere}, trained: {repo: /nowhere, file: x.safetensors}"
+
+    def finding(key_frame: str, *more: str) -> Finding | None:
+        generator = f"generator={{kind: editto, {weights}, key_frame: {key_frame}}}"
+        return key_frame_finding(load_profile("gpu", [generator, *more]))
+
+    told = finding("never")
+    assert told is not None
+    assert told.status == "warn"
+    assert finding("given") is None
+    [mended] = [word for word in told.change.split(", or ") if word.startswith("policy.")]
+    assert finding("never", mended) is None
+    assert key_frame_finding(load_profile("gpu")) is None
 
 
 def test_json_keeps_its_keys() -> None:
