@@ -37,6 +37,8 @@ Outcome = Literal[
 
 ENDS_WAITING: tuple[Outcome, ...] = ("stopped", "time used up", "disk nearly full")
 """What ends waiting for a server too; at any other limit, samples under way wait until one is back."""
+GIVES_TRAINING_TIME: tuple[Outcome, ...] = ("target met", "clips used up", "candidates used up")
+"""What ends with a last training, where the profile wants one; at any other limit, a job is asked to save and stop."""
 GLANCE_SECONDS = 1.0
 """Between looks at limits and orders while no sample ends."""
 LOOK_AHEAD = 8
@@ -100,20 +102,27 @@ class Campaign:
         Raises:
             LedgerError, OSError: the disk failed; everything the ledger has can be resumed.
         """
+        training = self._session.training
+        watching = asyncio.create_task(training.watch(self._drained))
         try:
             while True:
                 outcome = self._begin_samples()
                 self._look_ahead(outcome)
                 running = self._tasks | ({self._taking_in} if self._taking_in else set())
-                if not self._tasks and (outcome or not running):
-                    return outcome or "clips used up"
+                if not self._tasks and (outcome or not (running or training.holds)):
+                    ended = outcome or "clips used up"
+                    if training.is_over(gives_time=ended in GIVES_TRAINING_TIME):
+                        return ended
                 if outcome in ENDS_WAITING:
                     self._session.end_waiting()
-                done, _ = await asyncio.wait(running, timeout=GLANCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(
+                    running | {watching}, timeout=GLANCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
                 await self._collect(done)
                 await self._take_orders()
                 await self._clear_away()
         finally:
+            watching.cancel()
             if self._taking_in:
                 self._taking_in.cancel()
 
@@ -124,6 +133,7 @@ class Campaign:
             for task in self._tasks:
                 task.cancel()
         self._stopping = self._session.parking = True
+        self._session.training.stop()
         if self._taking_in:
             self._taking_in.cancel()
 
@@ -133,6 +143,7 @@ class Campaign:
             async with self._dataset_turn:
                 grown = await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
             self._accepted += grown
+            self._session.training.take_orders()
 
     async def _clear_away(self) -> None:
         """What retention gives up, once no sample under way can be about to name it."""
@@ -155,6 +166,10 @@ class Campaign:
         low = clips.fresh < min(LOOK_AHEAD, wanted)
         if low and outcome is None and not clips.complete and self._taking_in is None:
             self._taking_in = asyncio.create_task(self._session.take_in())
+
+    async def _drained(self) -> None:
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     async def _drop_all(self) -> None:
         for task in self._tasks:
@@ -184,7 +199,7 @@ class Campaign:
     def _begin_samples(self) -> Outcome | None:
         """Begin as many as there is room for; returns the limit that was reached, if any."""
         outcome = self._limit_reached()
-        while outcome is None and self._room() and (job := self._next_sample()):
+        while outcome is None and not self._session.training.holds and self._room() and (job := self._next_sample()):
             self._tasks.add(asyncio.create_task(self._one(*job)))
             outcome = self._limit_reached()
         return outcome

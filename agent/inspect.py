@@ -3,6 +3,7 @@
 python -m agent.inspect RUN [SAMPLE] [--decision D] [--reason R] [--sheet PNG] [--json]
 python -m agent.inspect RUN SAMPLE [--calls | --request SEQ.N]
 python -m agent.inspect RUN SAMPLE --override accept|reject --note T
+python -m agent.inspect RUN [--job ID | --train start|stop]
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from agent.command import CommandError, command
 from agent.disk import disk_use
 from agent.diversity import diversity
 from agent.inspect_calls import print_calls, request_of
+from agent.inspect_jobs import job_json, jobs_json, order_training, print_job, print_jobs
 from agent.plain import plain
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, source_lines, told
 from agent.state import fold
@@ -59,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--override", choices=("accept", "reject"), help="with SAMPLE: move it into the dataset or out")
     parser.add_argument("--note", metavar="T", help="with --override: why")
+    parser.add_argument("--job", metavar="ID", help="one training: its progress, its evaluation, and why it was begun")
+    parser.add_argument(
+        "--train", choices=("start", "stop"), help="order a training now, or give up for good the one under way"
+    )
     parser.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
     return command(lambda: inspect(options))
@@ -78,10 +84,19 @@ def inspect(options: argparse.Namespace) -> int:
 
         print(override_sample(options.run, options.sample, options.override, options.note))
         return 0
+    if options.train:
+        print(order_training(options.run, options.train))
+        return 0
     ledger = Ledger(path)
     try:
         if options.sources:
             return _sources(ledger, options)
+        if options.job and options.json:
+            print(json.dumps(job_json(ledger, options.job, options.run), indent=1))
+            return 0
+        if options.job:
+            print_job(ledger, options.job, options.run, Console())
+            return 0
         if options.sample is None:
             return _list(ledger, options)
         return _one(ledger, options)
@@ -102,6 +117,7 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
         print(json.dumps(list_json(ledger, rows) | {"disk": disk_use(options.run).as_json()}, indent=1))
     else:
         _print_list(ledger, rows)
+        print_jobs(ledger, Console())
         print(f"disk: {disk_use(options.run)}")
     return 0
 
@@ -156,6 +172,7 @@ def list_json(ledger: Ledger, rows: Sequence[Row]) -> dict[str, JsonValue]:
         "samples": [record(row.sample) for row in rows],
         "sources": _sources_json(ledger),
         "dropped": _dropped_json(ledger),
+        **jobs_json(ledger),
         "diversity": diversity([row.sample for row in rows if row.sample.decision == "accepted"]).record(),
     }
 

@@ -29,6 +29,7 @@ from agent.second_look import LookFailed
 from agent.session import Session, open_session
 from agent.source_models import build_window_networks
 from agent.source_report import NO_VIDEO, file_counts, told
+from agent.training_wiring import check_training
 from ditto_models import assets
 from ditto_models.executors.devices import NoDevice
 from ditto_models.gpu.cannot_load import CannotLoad
@@ -64,6 +65,7 @@ def run_job(options: argparse.Namespace) -> int:
         config = RunConfig(profile_name=options.profile, seed=options.seed, clips=str(clips.resolve()), profile=profile)
         # A profile that cannot be built must leave no config behind that the mended command would be held against.
         models = build_models(profile)
+        check_training(profile)
         _check_room(options, profile)
         _check_servers(models)
         check_networks(slots_of(models, build_window_networks(profile)), profile.clips)

@@ -25,7 +25,7 @@ from agent.policy import (
     next_stage,
 )
 from agent.state import Call, SampleState, apply
-from agent.state_block import state_block
+from agent.state_block import quota_block, state_block
 from ditto_models.call_log import ChatCall, recording
 from ditto_models.executors.devices import NoDevice
 from ditto_models.executors.spent import Spent, spent_in_vain
@@ -74,7 +74,7 @@ class Parked(Exception):
 class Steps:
     """The nodes and what they work with."""
 
-    tools: Mapping[ToolName, BaseTool]
+    tools: Mapping[str, BaseTool]
     planner: Planner
     ledger: Ledger
     config: PolicyConfig
@@ -93,10 +93,11 @@ class Steps:
         sample = state["sample"]
         if self.parking():
             raise Parked(sample)
-        legal = legal_calls(sample, self.offers(sample), self.config)
+        offers = self.offers(sample)
+        legal = legal_calls(sample, offers, self.config)
         if len(legal) == 1 and not has_free_argument(legal[0], self.tools[legal[0].tool]):
             return {"call": self._by_policy(legal[0])}
-        block = state_block(sample, state["history"], legal, self.config, self.repairs())
+        block = state_block(sample, state["history"], legal, self.config, self.repairs()) | quota_block(legal, offers)
         seed = sample.seed + len(state["history"])
         ask = Ask(state=block, sheet_png=await self.sheet(sample), legal=legal, seed=seed)
         return {"call": await self._ask(ask)}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.policy import Offers
+from memory.jobs import Quota
 from memory.sample import Instruction, Sample, Scope
 from tools.catalogue import Catalogue
 from tools.edit_types import EditType
@@ -63,6 +64,22 @@ class OfferBook:
         self._uses: Counter[str] = Counter()
         self._by_clip: dict[str, dict[str, Instruction]] = defaultdict(dict)
         self._clips: dict[str, set[str]] = defaultdict(set)
+        self._job = ""
+        self._quota = Quota(weights={}, uses={})
+
+    @property
+    def uses(self) -> dict[str, int]:
+        """How often each edit type was asked for."""
+        return dict(self._uses)
+
+    def weigh(self, job: str, quota: Quota) -> None:
+        """From now on ask for edit types as an evaluation, of this job, wants them; what was asked before no longer
+        counts against any."""
+        self._job, self._quota = job, quota
+
+    def told(self, kind: str) -> str:
+        """How much an edit type is wanted and why, in a few words; empty where no evaluation has a say."""
+        return f"weight {self._weight(kind):.2f} by the evaluation of {self._job}" if self._job else ""
 
     def note(self, sample: Sample) -> None:
         """Take in a sample's instruction as it is now."""
@@ -91,7 +108,7 @@ class OfferBook:
 
     def offers(self, sample: Sample) -> Offers:
         """Edit types that suit the clip: of the scope that the run lacks first, then those that the clip had least,
-        then its source, then the run."""
+        then its source, then the run; with weights, the least for its weight."""
         if sample.description is None:
             return Offers(edit_types=(), routes=self._routes)
         of_clip = Counter(instruction.edit_type for instruction in self.others(sample))
@@ -102,11 +119,17 @@ class OfferBook:
         chance = random.Random(sample.seed)
         lacking = self._lacking()
 
-        def rank(kind: str) -> tuple[bool, bool, int, int, int, float]:
-            used = of_clip[kind], of_source[kind], self._uses[kind]
-            return kind == own, self._scopes.get(kind) != lacking, *used, chance.random()
+        def rank(kind: str) -> tuple[bool, bool, list[float], float]:
+            of_run = max(0, self._uses[kind] - self._quota.uses.get(kind, 0))
+            used = [count / self._weight(kind) for count in (of_clip[kind], of_source[kind], of_run)]
+            return kind == own, self._scopes.get(kind) != lacking, used, chance.random()
 
-        return Offers(edit_types=tuple(sorted(sorted(suited), key=rank)), routes=self._routes)
+        offered = tuple(sorted(sorted(suited), key=rank))
+        weights = {kind: self._weight(kind) for kind in offered} if self._job else {}
+        return Offers(edit_types=offered, routes=self._routes, weights=weights, weighted_by=self._job)
+
+    def _weight(self, kind: str) -> float:
+        return self._quota.weights.get(kind, 1.0)
 
     def _lacking(self) -> Scope:
         """The scope of which the run has less than it should."""

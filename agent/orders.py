@@ -1,4 +1,7 @@
-"""Orders that people leave in the ledger for the run's owner: a sample moved into the dataset or out of it."""
+"""Orders that people leave in the ledger for the run's owner: a sample moved into the dataset or out of it.
+
+Those of training stand in train_order.py.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from agent.run_config import RunConfig
 from agent.state import apply
 from agent.stores import Stores, reconcile_dataset
+from agent.train_order import KIND
 from memory.sample import Event, Sample
 
 Override = Literal["accept", "reject"]
@@ -60,13 +64,15 @@ def order_override(sample: Sample, override: Override, note: str) -> dict[str, J
 
 
 def carry_out(stores: Stores, config: RunConfig) -> int:
-    """Deal with every open order; returns by how many the accepted pairs have grown. Only for the run's owner.
+    """Deal with every open order of samples; returns by how many the accepted pairs have grown.
+
+    Only for the run's owner.
 
     Call it from a thread of its own where an event loop runs. Other samples may go on meanwhile, but none may be
     added to the dataset.
     """
     grown = 0
-    orders = stores.ledger.open_commands()
+    orders = [(number, payload) for number, payload in stores.ledger.open_commands() if payload.get("kind") != KIND]
     for number, payload in orders:
         try:
             grown += _override(stores, Order.model_validate(payload))

@@ -20,7 +20,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agent.plain import plain
-from agent.policy import LegalCall, ToolName
+from agent.policy import LegalCall
 from agent.profile import DEFAULT_SERVER
 from agent.state import Call
 from ditto_models.base import Frame
@@ -40,10 +40,13 @@ class Ask:
     """One question to the planner: the state as JSON, the contact sheet as PNG, the calls that are legal."""
 
     state: Mapping[str, JsonValue]
-    sheet_png: bytes
+    sheet_png: bytes | None
+    """None where there is nothing to see."""
     legal: tuple[LegalCall, ...]
     seed: int = 0
     """Of the sampling: the same question with the same seed has the same answer."""
+    system: str = "planner_system"
+    """Name of the prompt that says what is asked."""
 
 
 class ServedPlannerConfig(BaseModel):
@@ -71,7 +74,7 @@ class PlannerModel:
 class Planner:
     """One chat model that picks among the legal calls."""
 
-    def __init__(self, model: PlannerModel, tools: Mapping[ToolName, BaseTool]) -> None:
+    def __init__(self, model: PlannerModel, tools: Mapping[str, BaseTool]) -> None:
         self._model = model
         self._tools = tools
 
@@ -82,7 +85,7 @@ class Planner:
             Exception: the model's own, when it did not answer.
         """
         started = time.perf_counter()
-        system, question = render("planner_system"), render("planner_state", state=ask.state)
+        system, question = render(ask.system), render("planner_state", state=ask.state)
         messages = _opening(system, question, self._shown(ask.sheet_png))
         chat = self._model.chat.bind_tools(
             [schema(self._tools[call.tool], call) for call in ask.legal],
@@ -105,7 +108,9 @@ class Planner:
         default = (ask.legal[0].tool, default_arguments(ask.legal[0], self._tools[ask.legal[0].tool]))
         return self._call(default, "policy", system, tokens, started, refusals)
 
-    def _shown(self, sheet_png: bytes) -> Sequence[Part]:
+    def _shown(self, sheet_png: bytes | None) -> Sequence[Part]:
+        if sheet_png is None:
+            return []
         if self._model.show is None:
             image = f"data:image/png;base64,{base64.b64encode(sheet_png).decode()}"
             return [{"type": "image_url", "image_url": {"url": image}}]
@@ -151,7 +156,7 @@ def schema(tool: BaseTool, call: LegalCall) -> dict[str, object]:
 
 
 def read_call(
-    answer: AIMessage, legal: Sequence[LegalCall], tools: Mapping[ToolName, BaseTool]
+    answer: AIMessage, legal: Sequence[LegalCall], tools: Mapping[str, BaseTool]
 ) -> tuple[str, dict[str, object]] | str:
     """The legal call that an answer holds, or what is wrong with it, in words for the planner."""
     if not answer.tool_calls:

@@ -39,6 +39,8 @@ ToolName = Literal[
     "reject",
 ]
 PersonCall = Literal["say", "approve"]
+CampaignTool = Literal["train_editto", "decline_training"]
+"""Called for a whole campaign, never for a sample."""
 
 CALLS: Mapping[Stage, tuple[ToolName, ...]] = {
     "new": ("sample_clip",),
@@ -150,13 +152,17 @@ class Offers:
 
     edit_types: tuple[str, ...]
     routes: Mapping[str, tuple[str, ...]]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By edit type, how much rather than others it is wanted; empty where no evaluation has a say."""
+    weighted_by: str = ""
+    """The training job whose evaluation that was."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LegalCall:
     """A tool that may be called now, and the values that some of its arguments are narrowed to."""
 
-    tool: ToolName
+    tool: ToolName | CampaignTool
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 

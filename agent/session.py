@@ -32,9 +32,12 @@ from agent.source_models import build_decoder
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
 from agent.toolbox import Parts, toolbox
+from agent.training import Training
+from agent.training_wiring import open_training
 from ditto_models.call_log import ChatCall
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor
+from ditto_models.executors.resting import RestingExecutor
 from memory.ledger import Ledger
 from memory.owner import Owner
 from memory.sample import Event, ModelCall, Sample
@@ -64,6 +67,7 @@ class Session:
     embed: Embed
     steps: Steps = field(init=False)
     graph: Graph = field(init=False)
+    training: Training = field(init=False)
     pools: tuple[ServerPool, ...] = ()
     """Servers that components ask."""
     parking: bool = False
@@ -122,7 +126,7 @@ def open_session(
     """
     with ExitStack() as stack:
         # First: devices that are not there must leave no config behind that the mended command would be held against.
-        networks = build_networks(config.profile.networks)
+        networks = RestingExecutor(partial(build_networks, config.profile.networks))
         stack.callback(networks.close)
         make_run_folder(run)
         cv2.setNumThreads(max(1, (os.cpu_count() or 1) // workers))
@@ -148,7 +152,7 @@ def open_session(
             embed=models.embedder.embed,
             pools=models.leads.pools,
         )
-        _wire(session, models, executor, networks, decoder)
+        _wire(session, models, executor, networks, decoder, say)
         carry_out(stores, config)
         reconcile(stores, config)
         session.retention.catch_up(say)
@@ -164,7 +168,14 @@ def _clip_table(ledger: Ledger, profile: Profile) -> ClipTable:
     return table
 
 
-def _wire(session: Session, models: Models, executor: Executor, networks: Executor, decoder: Executor) -> None:
+def _wire(
+    session: Session,
+    models: Models,
+    executor: Executor,
+    networks: RestingExecutor,
+    decoder: Executor,
+    say: Callable[[str], None],
+) -> None:
     """Put tools, planner and rules together into the graph."""
     catalogue, profile = Catalogue.load(), session.profile
     book = OfferBook(models.repertoire(catalogue))
@@ -210,3 +221,14 @@ def _wire(session: Session, models: Models, executor: Executor, networks: Execut
         parking=lambda: session.parking,
     )
     session.graph = build_graph(session.steps.decide, session.steps.act)
+    session.training = open_training(
+        run=session.run,
+        profile=profile,
+        seed=session.config.seed,
+        ledger=session.stores.ledger,
+        planner=models.leads.planner,
+        book=book,
+        keep_calls=keep_calls,
+        free=networks.rest,
+        say=say,
+    )

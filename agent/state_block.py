@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from agent.policy import LegalCall, PolicyConfig, calls_left
+from agent.policy import LegalCall, Offers, PolicyConfig, calls_left
 from agent.verdicts import diagnose
 from memory.sample import Event, Sample, Verdict
 
@@ -49,6 +49,14 @@ def state_block(
             for call in legal
         ],
     }
+
+
+def quota_block(legal: Sequence[LegalCall], offers: Offers) -> dict[str, JsonValue]:
+    """Where an edit type is to be chosen and an evaluation has a say: how much each is wanted, and whose it is."""
+    if not offers.weighted_by or all(call.tool != "write_instruction" for call in legal):
+        return {}
+    weights: JsonValue = {kind: round(weight, 2) for kind, weight in offers.weights.items()}
+    return {"wanted": {"weights": weights, "by_evaluation_of": offers.weighted_by}}
 
 
 def _key_frame(sample: Sample) -> JsonValue:

@@ -10,7 +10,6 @@ from langchain_core.tools import BaseTool
 from agent.context import Models
 from agent.makers import change_finder
 from agent.offers import OfferBook
-from agent.policy import ToolName
 from agent.profile import Profile
 from agent.provenance import provenance
 from agent.stores import Stores
@@ -59,7 +58,7 @@ class Parts:
     """Where files from outside are decoded."""
 
 
-def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
+def toolbox(parts: Parts) -> Mapping[str, BaseTool]:
     """Every tool, by name."""
     models, stores, media, executor = parts.models, parts.stores, parts.stores.media, parts.executor
     policy, book, leads = parts.profile.policy, parts.book, parts.models.leads
@@ -96,7 +95,9 @@ def toolbox(parts: Parts) -> Mapping[ToolName, BaseTool]:
         "describe_clip": describe_clip(
             models.describer, models.masker, media, executor, runner(models.masker), captioner
         ),
-        "write_instruction": write_instruction(propose, stores.memory, writer.name if writer else "catalogue"),
+        "write_instruction": write_instruction(
+            propose, stores.memory, writer.name if writer else "catalogue", book.told
+        ),
         "edit_key_frame": edit_key_frame(models.editor, media, executor, runner(models.editor), targets),
         "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
         "generate_video": generate_video(models.generator, media, executor, runner(models.generator)),

@@ -25,7 +25,7 @@ from agent.graph import build_graph
 from agent.leads import build_leads
 from agent.nodes import Steps
 from agent.planner import Planner
-from agent.policy import Offers, PolicyConfig, ToolName
+from agent.policy import Offers, PolicyConfig
 from agent.profile import load_profile
 from agent.state import SampleState
 from agent.verdicts import judge
@@ -82,7 +82,7 @@ def stub(name: str, result: Mapping[str, Noun | str | list[str]], like: BaseTool
     return like.model_copy(update={"coroutine": run})
 
 
-def stub_tools(config: PolicyConfig) -> dict[ToolName, BaseTool]:
+def stub_tools(config: PolicyConfig) -> dict[str, BaseTool]:
     """Every tool, each leading on to acceptance."""
     clip = Clip(
         clip_id="c",

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from memory import source_table
+from memory import jobs, source_table
 from memory.backup import Backup, connect, is_damage
 from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
 from memory.references import ADD, HELD_BY_OTHERS, UNKNOWN, artifact_key, references
@@ -28,7 +28,7 @@ from memory.sample import Event, Noun, Sample
 from memory.tail import SCHEMA as TAIL_SCHEMA
 from memory.tail import Recording
 
-SCHEMA = f"""{TAIL_SCHEMA}{HELD_SCHEMA}{source_table.SCHEMA}
+SCHEMA = f"""{TAIL_SCHEMA}{HELD_SCHEMA}{source_table.SCHEMA}{jobs.SCHEMA}
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL,
     conversation INTEGER NOT NULL, at TEXT NOT NULL, tool TEXT NOT NULL, payload TEXT NOT NULL);
@@ -78,6 +78,7 @@ class Ledger:
             raise self._failed("read", error) from error
         self._writer = GroupCommit(self._connect, self._backup.tail, lambda error: self._failed("written", error))
         self.sources = source_table.SourceTable(self._rows, self._transaction)
+        self.jobs = jobs.JobTable(self._rows, self._transaction)
 
     # writing
 
@@ -124,6 +125,11 @@ class Ledger:
     def counts(self) -> dict[str, int]:
         """Samples by decision; those under way count as "pending"."""
         return dict(self._rows("SELECT COALESCE(decision, 'pending'), COUNT(*) FROM samples GROUP BY 1 ORDER BY 1"))
+
+    def asked(self) -> dict[str, int]:
+        """Samples by the edit type of their instruction."""
+        query = "SELECT edit_type, COUNT(*) FROM samples WHERE edit_type IS NOT NULL GROUP BY 1 ORDER BY 1"
+        return dict(self._rows(query))
 
     def gpu_seconds(self) -> float:
         """What all samples took of GPUs."""

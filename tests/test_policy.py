@@ -1,6 +1,6 @@
 """The rules, checked whole: every run ends within its budgets, and nothing is accepted past a failed gate."""
 
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +11,7 @@ from agent.policy import (
     LegalCall,
     Offers,
     PolicyConfig,
+    ToolName,
     calls_left,
     legal_calls,
     max_steps,
@@ -63,7 +64,7 @@ def step(sample: Sample, call: LegalCall, draw: Any) -> Sample:
     changes, arguments = result_of(call, sample, draw)
     plain = {key: value.model_dump() if hasattr(value, "model_dump") else value for key, value in changes.items()}
     changed = Sample.model_validate(sample.model_dump() | plain)
-    stage = next_stage(call.tool, changed, arguments)
+    stage = next_stage(cast("ToolName", call.tool), changed, arguments)
     if stage == "done" and not changed.decision:
         plain["decision"] = "unscored"
     failed = call.tool in CONFIG.calls_per_sample and draw(st.integers(0, 4)) == 0

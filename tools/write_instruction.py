@@ -35,8 +35,11 @@ Propose = Callable[[Sample, str, str], AsyncIterator[Instruction | Refused]]
 another one learns from it that its last was a repeat."""
 
 
-def write_instruction(propose: Propose, memory: InstructionMemory, writer: str) -> BaseTool:
-    """The tool over a writer, named for the trace, and the instruction memory."""
+def write_instruction(
+    propose: Propose, memory: InstructionMemory, writer: str, wanted: Callable[[str], str] = lambda edit_type: ""
+) -> BaseTool:
+    """The tool over a writer, named for the trace, and the instruction memory; `wanted` says for the trace why an edit
+    type is asked for more or less often than others, or nothing."""
 
     async def reserve(sample: Sample, edit_type: str, wish: str) -> tuple[Instruction, str]:
         refused: list[Refused] = []
@@ -49,7 +52,7 @@ def write_instruction(propose: Propose, memory: InstructionMemory, writer: str) 
                 except DuplicateInstruction as repeat:
                     refused.append(Refused(text=proposed.text, problem=f"repeats {repeat.neighbour.text!r}"))
                 else:
-                    return proposed, _note(proposed, near, refused)
+                    return proposed, _note(proposed, near, refused, wanted(edit_type))
             if len(refused) >= TRIES:
                 break
         told = _told(refused) or ["the clip has every edit of this type that it can have"]
@@ -75,9 +78,9 @@ def write_instruction(propose: Propose, memory: InstructionMemory, writer: str) 
     return write_instruction
 
 
-def _note(instruction: Instruction, near: Neighbour | None, refused: Sequence[Refused]) -> str:
+def _note(instruction: Instruction, near: Neighbour | None, refused: Sequence[Refused], wanted: str) -> str:
     nearest = f"nearest earlier {near.similarity:.2f} {near.text!r}" if near else "the first of its type"
-    return "; ".join([repr(instruction.text), nearest, *_told(refused)])
+    return "; ".join([repr(instruction.text), nearest, *([wanted] if wanted else []), *_told(refused)])
 
 
 def _told(refused: Sequence[Refused]) -> list[str]:

@@ -112,6 +112,13 @@ def _judged(state: State, legal: Legal) -> Answer:
     return "retry", {"stage": stage, "axis": suggestion["axis"], "change": suggestion["change"]}
 
 
+def _campaign(state: State, legal: Legal) -> Answer:
+    if "train_editto" not in legal or any(call["error"] for call in state["history"]):
+        return "decline_training", {"reason": "the call that was offered could not be carried out"}
+    choices = {argument: values[0] for argument, values in legal["train_editto"].items()}
+    return "train_editto", {**choices, "least_score": 0.0}
+
+
 def _edit_key_frame(strength: float, changes: Sequence[str]) -> Answer:
     strength += sum(_STRENGTH_STEP.get(change, 0.0) for change in changes)
     arguments = {
@@ -131,4 +138,5 @@ _RULES: Mapping[str, Callable[[State, Legal], Answer]] = {
     "instructed": _instructed,
     "key_frame_judged": _key_frame_judged,
     "judged": _judged,
+    "campaign": _campaign,
 }

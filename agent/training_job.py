@@ -1,0 +1,192 @@
+"""Brings one training job to its end: starts or takes up its process, keeps its progress, stops it when asked."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from agent.profile import Profile
+from agent.training_process import JobProcess, this_host
+from agent.training_progress import told
+from agent.training_worker import OUT, Spec, last_line
+from ditto_models.executors.base import exit_name
+from memory.group_commit import now
+from memory.jobs import Job, Progress
+
+GLANCE_SECONDS = 0.5
+"""Between looks at whether it lives."""
+PROGRESS_SECONDS = 15.0
+"""Between entries of its progress in the ledger."""
+LINGER_SECONDS = 30.0
+"""For what it left running to end, once it has said how it ended."""
+MOST_LOST = 3
+"""Times that its process may be gone without a word before it counts as failed."""
+PROFILE = "profile.yaml"
+
+
+@dataclass(kw_only=True)
+class StopSign:
+    """How much a person wants jobs to stop: not at all, with their work saved, or at once."""
+
+    asked: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ask(self) -> None:
+        """Ask once more."""
+        self.asked += 1
+        self.changed.set()
+
+    def lift(self) -> None:
+        """Let jobs run again."""
+        self.asked = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRunner:
+    """Runs the jobs of a run, one at a time."""
+
+    run: Path
+    profile: Profile
+    keep: Callable[[Job], None]
+    """Writes a job down as it is now."""
+    say: Callable[[str], None]
+    stop: StopSign
+
+    def folder(self, job: Job) -> Path:
+        """Everything that a job writes."""
+        return self.run.absolute() / "training" / job.id
+
+    async def carry(self, job: Job) -> Job:
+        """Bring a job as far as it goes now: until it is over, or has stopped because it was asked to.
+
+        Raises:
+            LedgerError: what became of it cannot be written down; it goes on by itself.
+        """
+        process = JobProcess(self.folder(job), job.pid)
+        if job.status == "running" and not process.is_alive():
+            job = self._settled(job, process, was_watched=False)
+        if job.status in ("waiting", "stopped") and not self.stop.asked:
+            job = await asyncio.to_thread(self._started, job, process)
+        if job.status == "running":
+            job = await self._watched(job, process)
+        return job
+
+    def spec(self, job: Job) -> Spec:
+        """What a job runs: the trainer on the run's dataset, then the evaluation by the run's own critic and judge."""
+        folder, config = self.folder(job), self.profile.training
+        data, out = str(self.run.absolute() / "dataset"), str(folder / OUT)
+        cache = str((config.cache or self.run / "training" / "cache").absolute())
+        trainer = config.command or (sys.executable, "-m", "ditto_models.train")
+        train = [*trainer, "--data", data, "--out", out, "--recipe", job.recipe, "--cache", cache, *job.overrides]
+        if config.evaluate_on == "none":
+            return Spec(train=train, evaluate=[])
+        evaluator = config.evaluate_command or (sys.executable, "-m", "agent.evaluate")
+        most = ["--most", str(config.evaluate_most)] if config.evaluate_most else []
+        told = ["--html", str(folder / "evaluation.html"), "--json", "--profile", str(folder / PROFILE)]
+        evaluate = [*evaluator, "--data", data, "--model", out, "--split", config.evaluate_on, *most, *told]
+        return Spec(train=train, evaluate=evaluate)
+
+    def _started(self, job: Job, process: JobProcess) -> Job:
+        try:
+            process.folder.mkdir(parents=True, exist_ok=True)
+            settings = yaml.safe_dump(self.profile.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+            (process.folder / PROFILE).write_text(settings, encoding="utf-8")
+            process.start(self.spec(job))
+        except OSError as error:
+            return self._ended(job, status="failed", error=f"it could not be started: {error}")
+        again = "goes on" if job.begun_at else "begun"
+        started = {"status": "running", "pid": process.pid, "host": this_host(), "begun_at": now(), "error": ""}
+        job = job.model_copy(update=started)
+        self.keep(job)
+        self.say(f"{job.id}: {again}, {job.steps} steps of recipe {job.recipe!r}; its log is in {process.folder}")
+        return job
+
+    async def _watched(self, job: Job, process: JobProcess) -> Job:
+        kept_at, deadline, ended_at, is_killed = time.monotonic(), float("inf"), float("inf"), False
+        while process.is_alive():
+            now_at = time.monotonic()
+            if now_at - kept_at >= PROGRESS_SECONDS:
+                kept_at, job = now_at, self._progressed(job, process)
+            if ended_at == float("inf") and process.outcome():
+                ended_at = now_at
+            if self.stop.asked:
+                if job.host != this_host():
+                    self.say(f"{job.id}: runs on {job.host!r} and goes on there; stop it there with Ctrl-C's SIGINT")
+                    return job
+                if deadline == float("inf"):
+                    process.signal(signal.SIGINT)
+                    self.say(f"{job.id}: asked to save and stop")
+                    deadline = now_at + self.profile.training.stop_seconds
+                is_killed = now_at >= deadline or self.stop.asked > 1
+            if is_killed or now_at - ended_at >= LINGER_SECONDS:
+                process.signal(signal.SIGKILL)
+            self.stop.changed.clear()
+            await _set_within(self.stop.changed, GLANCE_SECONDS)
+        return self._settled(self._progressed(job, process), process, was_watched=True, is_killed=is_killed)
+
+    def _progressed(self, job: Job, process: JobProcess) -> Job:
+        found = process.step()
+        if found is None or (job.progress and job.progress.step == found[0]):
+            return job
+        step, loss = found
+        left = process.seconds_left(step, job.steps)
+        progress = Progress(step=step, steps=job.steps, loss=loss, seconds_left=left, at=now())
+        job = job.model_copy(update={"progress": progress})
+        self.keep(job)
+        self.say(f"{job.id}: {told(progress)}")
+        return job
+
+    def _settled(self, job: Job, process: JobProcess, was_watched: bool, is_killed: bool = False) -> Job:
+        """A job whose process has ended, by what it left behind."""
+        outcome = process.outcome()
+        if outcome is None and is_killed:
+            seconds = self.profile.training.stop_seconds
+            said = f"it did not stop within {seconds:g} s and was killed" if self.stop.asked < 2 else "it was killed"
+            return self._ended(job, status="stopped", error=said)
+        if outcome is None and not was_watched and job.lost + 1 < MOST_LOST:
+            job = job.model_copy(update={"lost": job.lost + 1})
+            return self._ended(job, status="stopped", error="its process was gone, with nobody there to see it end")
+        if outcome is None:
+            return self._ended(job, status="failed", error=f"its process ended without a word{_last_word(process)}")
+        code = outcome.exit_code
+        if outcome.status == "failed":
+            how = exit_name(code) if code is not None else "no exit code"
+            return self._ended(job, status="failed", exit_code=code, error=f"{how}: {outcome.error}")
+        if outcome.status == "stopped":
+            return self._ended(job, status="stopped", exit_code=code, error=outcome.error)
+        job = job.model_copy(update={"evaluation_error": outcome.evaluation_error, "exit_code": 0, "error": ""})
+        return self._ended(self._evaluated(job, process), status="done")
+
+    def _evaluated(self, job: Job, process: JobProcess) -> Job:
+        if job.evaluation_error or self.profile.training.evaluate_on == "none":
+            return job
+        try:
+            return job.model_copy(update={"evaluation": process.evaluation()})
+        except ValueError as error:
+            return job.model_copy(update={"evaluation_error": str(error)})
+
+    def _ended(self, job: Job, **changes: object) -> Job:
+        job = job.model_copy(update={"ended_at": now(), **changes})
+        self.keep(job)
+        why = job.error or (job.evaluation_error and f"not evaluated: {job.evaluation_error}")
+        self.say(f"{job.id}: {job.status}{f' ({why})' if why else ''}")
+        return job
+
+
+def _last_word(process: JobProcess) -> str:
+    said = last_line(process.folder / "worker.err")
+    return f" ({said})" if said else ""
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,52 @@
+"""Campaigns on fakes that train with programs that speak as the trainer and the evaluation do."""
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from agent.profile import Profile
+from memory.jobs import Job, TrainingCall
+from memory.ledger import Ledger
+from tests.fake_run import fake_profile
+
+HERE = Path(__file__).parent
+FIGURES = {"color_grade": (40, 1.0), "style": (40, 0.25)}
+
+
+def training_profile(
+    *overrides: str,
+    pace: float = 0.02,
+    fate: str = "done",
+    figures: Mapping[str, tuple[int, float | None]] | str = FIGURES,
+) -> Profile:
+    told = figures if isinstance(figures, str) else json.dumps(figures)
+    programs = {
+        "command": [sys.executable, str(HERE / "fake_trainer.py"), str(pace), fate],
+        "evaluate_command": [sys.executable, str(HERE / "fake_evaluator.py"), told],
+    }
+    given = [f"training.{name}={json.dumps(value)}" for name, value in programs.items()]
+    return fake_profile(*given, "training.recipes=[tiny]", *overrides)
+
+
+def jobs_of(run: Path) -> list[Job]:
+    with closing(Ledger(run / "ledger.sqlite")) as ledger:
+        return ledger.jobs.jobs()
+
+
+def calls_of(run: Path) -> list[TrainingCall]:
+    with closing(Ledger(run / "ledger.sqlite")) as ledger:
+        return ledger.jobs.calls()
+
+
+def steps_of(run: Path, job: str) -> list[int]:
+    """Every step of the optimizer that a job did, in order."""
+    log = run / "training" / job / "editto" / "log.jsonl"
+    return [json.loads(line)["step"] for line in log.read_text().splitlines()]
+
+
+def begun_of(run: Path, job: str) -> list[dict[str, object]]:
+    """How its trainer was called, each time."""
+    lines = (run / "training" / job / "editto" / "begun.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
