@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agent.clip_rules import IngestConfig
 from agent.command import CommandError
 from agent.evaluate_clip import with_clip
-from agent.evaluate_edits import Edits, NoEdit, OfDataset, OfFolder
+from agent.evaluate_edits import Edits, Made, NoEdit, OfDataset, OfFolder
 from agent.evaluate_figures import Scored
 from agent.evaluate_layouts import Layout, found_layout, listed
 from agent.evaluate_pairs import EvaluationPair, at_most
@@ -47,7 +47,7 @@ def evaluate(options: argparse.Namespace) -> int:
         clip = _clip(profile)
     except ProfileError as error:
         raise CommandError(str(error)) from error
-    edits, name = _edits(options, layout)
+    edits, name = _edits(options, layout, profile.clips)
     about = About(
         data=str(options.data),
         layout=layout,
@@ -141,10 +141,20 @@ def _clip(profile: Profile) -> WordPictureEmbedder | None:
     return build_clip(profile.clip_scores)
 
 
-def _edits(options: argparse.Namespace, layout: Layout) -> tuple[Edits, str]:
+def _edits(options: argparse.Namespace, layout: Layout, size: IngestConfig) -> tuple[Edits, str]:
     """Where the edits come from, and its name in the report."""
+    if options.model:
+        from agent.evaluate_editto import editto
+
+        made_by = editto(str(options.model), options.base, options.settings)
+        out = options.out or (options.model if options.model.is_dir() else options.model.parent) / "evaluation"
+        # Our own clips are as the editor is trained on; a benchmark's may be of any size and length.
+        return Made(made_by.edit, made_by.key, out, None if layout == "ditto" else size), made_by.name
+    given = [f"--{name}" for name in ("out", "base") if getattr(options, name)] + ["--set"] * bool(options.settings)
+    if given:
+        raise CommandError(f"{', '.join(given)} has no meaning without --model; leave it out")
     if options.edits:
         return OfFolder(options.edits), str(options.edits)
     if layout != "ditto":
-        raise CommandError(f"{layout} has no edits of its own; give --edits DIR with edits of it")
+        raise CommandError(f"{layout} has no edits of its own; give --model CKPT, or --edits DIR with edits of it")
     return OfDataset(), OWN

@@ -71,6 +71,7 @@ def look(profile: Profile) -> list[Finding]:
     Raises:
         ProfileError: a kind or a setting is unknown.
     """
+    from agent.context import build_clip
     from agent.preflight_clips import clip_findings, decoder_finding, room_finding
     from agent.preflight_machine import chosen, machine_findings, num_workers
     from agent.preflight_memory import memory_findings
@@ -84,9 +85,10 @@ def look(profile: Profile) -> list[Finding]:
         return [no_client, room_finding(profile.clips, profile.disk, Path("runs"))]
     roots, findings = built(profile)
     units = units_of(roots)
-    states = states_of(units)
+    evaluating = units_of({"clip_scores": build_clip(profile.clip_scores)})  # of agent.evaluate: no run loads it
+    states = states_of([*units, *evaluating])
     there = gpus()
-    findings += weights_findings(profile, units, states)
+    findings += weights_findings(profile, [*units, *evaluating], states)
     findings += clip_findings(units, profile.clips)
     findings += [one for one in (decoder_finding(profile.decoder), key_frame_finding(profile)) if one]
     findings += server_findings(profile)

@@ -107,7 +107,7 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(run: Path, tmp_path: Path
     assert "--html" in problem("--data", run, "--html", tmp_path / "nowhere" / "r.html")
     (tmp_path / "benchmark_videos.csv").write_text("original_video,edited_type,prompt\na.mp4,style,Paint it\n")
     assert "--split has no meaning for openve" in problem("--data", tmp_path, "--split", "test")
-    assert "openve has no edits of its own; give --edits DIR" in problem("--data", tmp_path)
+    assert "openve has no edits of its own; give --model CKPT, or --edits DIR" in problem("--data", tmp_path)
 
 
 def test_the_few_that_are_drawn_are_the_same_each_time_and_keep_their_order() -> None:
@@ -119,3 +119,37 @@ def test_the_few_that_are_drawn_are_the_same_each_time_and_keep_their_order() ->
     assert [pair.id for pair in few] == sorted((pair.id for pair in few), key=int)
     assert set(few) < set(at_most(pairs, 20)), "more are the same and others"
     assert at_most(pairs, 50) == at_most(pairs, None) == pairs
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_torch")
+def test_an_editto_makes_the_edits_of_a_split_once(run: Path, tmp_path: Path) -> None:
+    from tests.tiny_editto import tiny_editto
+
+    model = tiny_editto(tmp_path / "model")
+    quick = ("--set", "sampling.num_steps=1", "--set", "guidance_scale=1", "--set", "placement.device=cpu")
+    asked = ("--data", run, "--model", model, *quick, "--most", 2, "--workers", 1, "clip_scores.kind=none")
+    found = evaluated(*asked, "--html", tmp_path / "r.html")
+    assert [pair["decision"] for pair in found["pairs"]].count("unreadable") == 0
+    assert "editto.safetensors" in found["edits"]
+    made = sorted((model / "evaluation" / "edits").iterdir())
+    assert sorted(pair["edited"] for pair in found["pairs"]) == [str(path) for path in made]
+    assert all("/edited/" in pair["reference"] for pair in found["pairs"])
+    assert len(check_page((tmp_path / "r.html").read_text()).all("img")) == 2 * 12
+    written = [path.stat().st_mtime_ns for path in made]
+    made[1].unlink()
+    assert evaluated(*asked)["overall"] == found["overall"], "the same edit again"
+    again = sorted((model / "evaluation" / "edits").iterdir())
+    assert again == made
+    assert [path.stat().st_mtime_ns == before for path, before in zip(again, written, strict=True)] == [True, False]
+
+
+def test_a_model_that_cannot_be_used_is_refused_in_a_line(run: Path, tmp_path: Path) -> None:
+    def problem(*arguments: object) -> str:
+        return line_of(problem_of("agent.evaluate", "--data", run, *arguments))
+
+    assert "has no editto.json" in problem("--model", tmp_path)
+    assert "--base REPO" in problem("--model", tmp_path / "x.safetensors")
+    assert "--out has no meaning without --model" in problem("--out", tmp_path)
+    both = problem_of("agent.evaluate", "--data", run, "--model", tmp_path, "--edits", tmp_path)
+    assert "not allowed with argument" in both

@@ -169,3 +169,26 @@ def tiny_raft(pickled: Path) -> Path:
     torch.manual_seed(0)
     torch.save(network("small").state_dict(), pickled)
     return pickled
+
+
+def tiny_clip(folder: Path) -> Path:
+    """CLIP of one layer each for pictures and words, with a vocabulary of letters, and what prepares its input."""
+    declare_operators()
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    letters = [*string.printable, *(f"{letter}</w>" for letter in string.printable)]
+    vocabulary = {piece: place for place, piece in enumerate([*letters, "<|startoftext|>", "<|endoftext|>"])}
+    width: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    ends = {"bos_token_id": len(letters), "eos_token_id": len(letters) + 1, "pad_token_id": len(letters) + 1}
+    text = width | ends | {"vocab_size": len(vocabulary), "max_position_embeddings": 16}
+    vision = width | {"image_size": 32, "patch_size": PATCH}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)).save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
+    return folder
