@@ -40,6 +40,7 @@ COMMANDS = [
     "agent.preflight",
     "ditto_models.serve",
     "ditto_models.assets",
+    "ditto_models.train",
 ]
 HEAVY = [
     "torch",

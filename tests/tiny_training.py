@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from ditto_models.torchvision_cpu import declare_operators
 from ditto_models.train.buckets import Bucket
 from ditto_models.train.items import Item
-from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.pairs import TrainingPair, UnusablePair
 from ditto_models.train.random_base import TEXT_DIMENSIONS, TINY
 from ditto_models.train.recipe import Recipe, load_recipe
 
@@ -20,10 +21,15 @@ BUCKET = Bucket(frames=5, height=32, width=48)
 
 def tiny_recipe(**changes: Any) -> Recipe:
     """The recipe `tiny`, with sections changed."""
-    values = load_recipe("tiny").model_dump(mode="json")
-    for key, value in changes.items():
-        values[key] = {**values[key], **value} if isinstance(value, dict) and "kind" not in value else value
-    return Recipe.model_validate(values)
+    return Recipe.model_validate(_over(load_recipe("tiny").model_dump(mode="json"), changes))
+
+
+def _over(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {
+        key: _over(values[key], value) if isinstance(value, dict) and "kind" not in value else value
+        for key, value in changes.items()
+    }
+    return values | merged
 
 
 def tiny_transformer() -> Any:
@@ -44,10 +50,14 @@ def pairs_in_buckets(count: int) -> list[tuple[TrainingPair, Bucket]]:
 class ItemsInMemory:
     """An item of noise for each pair, the same in every process."""
 
-    def __init__(self, broken: str = "") -> None:
+    def __init__(self, broken: str = "", unusable: Sequence[str] = ()) -> None:
+        """`broken` is full of NaN, `unusable` cannot be read."""
         self._broken = broken
+        self._unusable = unusable
 
     def get(self, pair: TrainingPair, bucket: Bucket) -> Item:
+        if pair.id in self._unusable:
+            raise UnusablePair(pair.id, "edited.mp4 is missing")
         item = _item(pair.id, bucket)
         if pair.id == self._broken:
             return Item(**{**vars(item), "edited_CTHW": torch.full_like(item.edited_CTHW, float("nan"))})

@@ -6,11 +6,12 @@ torch's own fully_shard, since accelerate's plugin for it takes no CPU, where it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ditto_models.command import CommandError
+from ditto_models.command import CommandError, CommandFailed
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from ditto_models.train.recipe import Recipe
 
 Thing = TypeVar("Thing")
+_PATIENCE = timedelta(hours=6)
+"""With the others: one may fetch weights, or have larger videos to encode. That one has died its launcher sees."""
+
+
+class MainProcessFailed(CommandFailed):
+    """What the main process did for all failed; it says why itself."""
 
 
 class Processes:
@@ -30,7 +37,7 @@ class Processes:
         sharding: Literal["none", "fsdp2"] = "none",
     ) -> None:
         import torch
-        from accelerate import Accelerator, DistributedDataParallelKwargs
+        from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 
         has_gpu = torch.cuda.is_available()
         if device == "cuda" and not has_gpu:
@@ -38,8 +45,10 @@ class Processes:
         self._accelerator = Accelerator(
             cpu=device == "cpu" or not has_gpu,
             mixed_precision="bf16" if precision == "bf16" else "no",
-            # The network has no buffers that training changes.
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(broadcast_buffers=False),  # none that training changes
+                InitProcessGroupKwargs(timeout=_PATIENCE),
+            ],
         )
         self.device: torch.device = self._accelerator.device
         self.number: int = self._accelerator.process_index
@@ -60,8 +69,8 @@ class Processes:
             from torch.distributed.device_mesh import init_device_mesh
             from torch.distributed.fsdp import fully_shard
 
+            # Block by block it goes to the device, which never holds all of it.
             mesh = init_device_mesh(self.device.type, (self.count,))
-            network.to(self.device)
             for block in [*network.vace_blocks, *network.blocks]:
                 fully_shard(block, mesh=mesh)
             fully_shard(network, mesh=mesh)
@@ -111,9 +120,21 @@ class Processes:
         said: Any = broadcast_object_list([thing])[0] if self.count > 1 else thing
         return said  # type: ignore[no-any-return]
 
-    def wait(self) -> None:
-        """Until all have come here."""
-        self._accelerator.wait_for_everyone()
+    def on_main(self, body: Callable[[], Thing]) -> Thing | None:
+        """Let the main process do something while the others wait; what it returns is its own, what it raises is
+        raised on all."""
+        result = error = None
+        if self.is_main:
+            try:
+                result = body()
+            except Exception as raised:  # noqa: BLE001 -- it is raised again, here and on the others
+                error = raised
+        said = self.told(f"{type(error).__name__}: {error}" if error else "")
+        if error is not None:
+            raise error
+        if said:
+            raise MainProcessFailed(said)
+        return result
 
     def whole(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Tensors that may be spread, whole and on the CPU, on the main process; on the others nothing.
@@ -144,3 +165,7 @@ class Processes:
                 if isinstance(tensor, DTensor):
                     each = distribute_tensor(each, tensor.device_mesh, tensor.placements)
                 tensor.copy_(each)
+
+    def end(self) -> None:
+        """Leave the others; nothing can be agreed after it."""
+        self._accelerator.end_training()

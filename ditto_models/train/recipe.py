@@ -98,6 +98,16 @@ class SavingConfig(BaseModel):
     """The latest so many stay; older ones are removed."""
 
 
+class ValidationConfig(BaseModel):
+    """The loss on the validation split, of the averaged weights and with the instruction alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    every_steps: int = Field(default=500, ge=1)
+    pairs: int = Field(default=32, ge=0)
+    """At most so many, the first by a hash of their ids; 0 is no validation."""
+
+
 class LoggingConfig(BaseModel):
     """What is written down of the way."""
 
@@ -133,6 +143,7 @@ class Recipe(BaseModel):
     sharding: Literal["none", "fsdp2"] = "none"
     """Whether every process holds the whole network, or its share of it."""
     saving: SavingConfig = SavingConfig()
+    validation: ValidationConfig = ValidationConfig()
     logging: LoggingConfig = LoggingConfig()
 
     @property

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.train.card import CARD, WEIGHTS, EdittoCard
+from ditto_models.train.recipe import Recipe
 from ditto_models.train.trainable import ADAPTER, Branch, Linear, Lora
 
 if TYPE_CHECKING:
@@ -42,6 +45,22 @@ def exported(trains: Linear | Branch | Lora, trained: Mapping[str, torch.Tensor]
         f"transformer.{name.replace(f'.{ADAPTER}.', '.')}": tensor * scale if ".lora_B." in name else tensor
         for name, tensor in trained.items()
     }
+
+
+def card_of(recipe: Recipe, base: WeightsConfig, snapshot_hash: str, num_pairs: int) -> EdittoCard:
+    """The card of a training that made all its steps."""
+    return EdittoCard(
+        base=WeightsConfig(**base.model_dump(include=set(WeightsConfig.model_fields))),
+        kind=recipe.trains.kind,
+        steps=recipe.steps,
+        is_average=recipe.ema is not None,
+        buckets=recipe.data.buckets,
+        key_frame_at_end=recipe.curriculum.key_frame.at(recipe.steps - 1),
+        snapshot_hash=snapshot_hash,
+        num_pairs=num_pairs,
+        recipe_hash=recipe.hash,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _into_place(unfinished: Path, path: Path) -> None:

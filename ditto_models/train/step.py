@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ditto_models.command import CommandFailed
 from ditto_models.train.flow_matching import draw, losses
 from ditto_models.train.items import Item
 from ditto_models.train.processes import Processes
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class TrainingFailed(Exception):
+class TrainingFailed(CommandFailed):
     """The training cannot go on; the message says at which step, why, and what to do."""
 
 

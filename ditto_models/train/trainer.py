@@ -1,31 +1,37 @@
-"""The training loop: plan, items, step, average, log, checkpoint, until the recipe's steps are done."""
+"""The training loop: plan, items, step, log, validation, checkpoint, until the recipe's steps are done."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ditto_models.command import CommandError
 from ditto_models.gpu.weights import WeightsConfig
-from ditto_models.train.averaging import Average
-from ditto_models.train.batches import StepPlan, plans
+from ditto_models.train.batch_reading import BatchReader, SkippedPairs
+from ditto_models.train.batches import plans
 from ditto_models.train.buckets import Bucket
-from ditto_models.train.card import BASE, EdittoCard
+from ditto_models.train.card import BASE
+from ditto_models.train.checkpoints import latest, save
+from ditto_models.train.claim import claimed
+from ditto_models.train.curriculum_plot import PLOT, plot_curriculum
 from ditto_models.train.items import Items
+from ditto_models.train.learner import Learner
+from ditto_models.train.log_lines import read_log
 from ditto_models.train.pairs import TrainingPair
 from ditto_models.train.processes import Processes
 from ditto_models.train.recipe import Recipe
-from ditto_models.train.result import exported, save_result
-from ditto_models.train.step import Sample, Stepper, StepResult, places_of
-from ditto_models.train.trainable import made_trainable
-
-if TYPE_CHECKING:
-    pass
+from ditto_models.train.result import card_of, exported, save_result
+from ditto_models.train.step import StepResult, learning_rate, places_of
+from ditto_models.train.stopping import StopRequest
+from ditto_models.train.training_log import StepFigures, TrainingLog
+from ditto_models.train.validation import Validation
 
 PairInBucket = tuple[TrainingPair, Bucket]
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +41,7 @@ class Outcome:
     steps: int
     """Of the optimizer, in all sessions."""
     is_done: bool
-    """Whether they are all that the recipe wants."""
+    """Whether they are all that the recipe wants; if not, somebody asked it to stop."""
 
 
 def train(
@@ -45,98 +51,123 @@ def train(
     pairs_with_buckets: Sequence[PairInBucket],
     out: Path,
     *,
+    validation: Sequence[PairInBucket] = (),
     base: WeightsConfig | None = None,
     snapshot_hash: str = "",
     processes: Processes | None = None,
     watch: Callable[[int, StepResult], None] = lambda steps, result: None,
 ) -> Outcome:
-    """Train a WanVACETransformer3DModel and write CKPT's files to `out`.
+    """Train a WanVACETransformer3DModel and write CKPT's files to `out`; a training that stopped there goes on.
 
     Args:
         recipe: all that it depends on besides its data
-        transformer: the base; what the recipe says trains of it, and holds the last weights afterwards
-        items: of the pairs
+        transformer: the base; what the recipe says trains of it, and it holds the last weights afterwards
+        items: of the pairs, those for validation too
         pairs_with_buckets: that are trained on, each in the bucket that it is trained at
         out: the folder CKPT
+        validation: pairs that are not trained on
         base: where the transformer came from, for the card; None is CKPT/base, which the caller saves
         snapshot_hash: of the data, for the card
         processes: those of this training, where they were made before
         watch: is told of every step: how many are done, and what came of the last
 
     Raises:
-        TrainingFailed: a loss or a gradient is not finite.
+        CommandError: the folder is in use, or was begun with another recipe or another number of samples a step.
+        TrainingFailed: a loss or a gradient is not finite, or no pair can be used.
+        CheckpointError: the disk is full; the last good checkpoint stays.
     """
     processes = processes or Processes.of(recipe)
-    run = _Training(recipe, transformer, items, processes)
-    batch = recipe.optimizer.batch_size * recipe.optimizer.accumulation * processes.count
-    planned = plans(pairs_with_buckets, recipe.curriculum, recipe.seed, batch)
-    for number, plan in enumerate(islice(planned, recipe.steps)):
-        result = run.step(number, plan)
-        watch(number + 1, result)
-    weights = processes.whole(run.average.tensors)
-    if processes.is_main:
-        card = EdittoCard(
-            base=base or WeightsConfig(repo=BASE),
-            kind=recipe.trains.kind,
-            steps=recipe.steps,
-            is_average=run.average.is_kept,
-            buckets=recipe.data.buckets,
-            key_frame_at_end=recipe.curriculum.key_frame.at(recipe.steps - 1),
-            snapshot_hash=snapshot_hash,
-            num_pairs=len(pairs_with_buckets),
-            recipe_hash=recipe.hash,
-            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
-        out.mkdir(parents=True, exist_ok=True)
-        save_result(out, card, exported(recipe.trains, weights))
-    return Outcome(steps=recipe.steps, is_done=True)
+    with ExitStack() as stack:
+        processes.on_main(lambda: stack.enter_context(claimed(out, recipe)))
+        training = _Training(recipe, transformer, items, pairs_with_buckets, validation, out, processes)
+        begin = training.resume()
+        log = stack.enter_context(TrainingLog(out, recipe, step=begin)) if processes.is_main else None
+        stop = stack.enter_context(StopRequest(launched=processes.count > 1))
+        steps = training.run(begin, stop, log, watch)
+        if steps >= recipe.steps:
+            weights = exported(recipe.trains, processes.whole(training.learner.average.tensors))
+            card = card_of(recipe, base or WeightsConfig(repo=BASE), snapshot_hash, len(pairs_with_buckets))
+            processes.on_main(lambda: save_result(out, card, weights))
+        processes.on_main(lambda: plot_curriculum(out / PLOT, recipe.curriculum, recipe.steps, read_log(out)))
+    return Outcome(steps=steps, is_done=steps >= recipe.steps)
 
 
 class _Training:
-    """What changes while it goes on."""
-
-    def __init__(self, recipe: Recipe, transformer: Any, items: Items, processes: Processes) -> None:
-        import torch
-
-        self._recipe = recipe
-        self._items = items
-        self._processes = processes
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)  # a LoRA's factors are drawn, and alike everywhere
-            made_trainable(transformer, recipe.trains)
-        for parameter in transformer.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
-        if recipe.gradient_checkpointing:
-            transformer.enable_gradient_checkpointing()
-        network = processes.spread(transformer.train())
-        self.parameters = {name: each for name, each in transformer.named_parameters() if each.requires_grad}
+    def __init__(
+        self,
+        recipe: Recipe,
+        transformer: Any,
+        items: Items,
+        pairs_with_buckets: Sequence[PairInBucket],
+        validation: Sequence[PairInBucket],
+        out: Path,
+        processes: Processes,
+    ) -> None:
         config = recipe.optimizer
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=config.learning_rate,
-            betas=config.betas,
-            eps=config.eps,
-            weight_decay=config.weight_decay,
+        self._recipe = recipe
+        self._processes = processes
+        self._out = out
+        self._batch = config.batch_size * config.accumulation * processes.count
+        self.learner = Learner(recipe, transformer, processes)
+        skipped = SkippedPairs(out, processes)
+        self._pairs = [each for each in pairs_with_buckets if not skipped.at_start(each[0])]
+        slices = places_of(processes.number, processes.count, config.batch_size, config.accumulation)
+        self._reader = BatchReader(
+            items, self._pairs, skipped, recipe.seed, [place for places in slices for place in places]
         )
-        self.average = Average(recipe.ema, self.parameters)
-        self._stepper = Stepper(recipe, processes, network, self.optimizer)
+        self._validation = Validation(items, validation, skipped, processes, self.learner.stepper)
 
-    def step(self, number: int, plan: StepPlan) -> StepResult:
-        """Step `number`, from 0."""
-        result = self._stepper.step(number, self._samples(plan))
-        self.average.follow(number + 1)
-        return result
-
-    def _samples(self, plan: StepPlan) -> list[Sample]:
-        config = self._recipe.optimizer
-        slices = places_of(self._processes.number, self._processes.count, config.batch_size, config.accumulation)
-        return [
-            Sample(
-                place=place,
-                pair_id=plan.pairs[place].id,
-                item=self._items.get(plan.pairs[place], plan.bucket),
+    def resume(self) -> int:
+        """Go on from the last checkpoint, if there is one; returns the steps that were made."""
+        state = latest(self._out / CHECKPOINTS) if self._processes.is_main else None
+        step, batch = self._processes.told((state.step, state.numbers["batch"]) if state else (0, self._batch))
+        if batch != self._batch:
+            raise CommandError(
+                f"{str(self._out)!r} was begun with {batch} samples a step, not {self._batch}; expected "
+                "optimizer.batch_size x optimizer.accumulation x processes to stay the same, or a new --out"
             )
-            for places in slices
-            for place in places
-        ]
+        if step:
+            self.learner.restore(state)
+        return step
+
+    def run(
+        self,
+        begin: int,
+        stop: StopRequest,
+        log: TrainingLog | None,
+        watch: Callable[[int, StepResult], None],
+    ) -> int:
+        """Make steps until all are made or one is asked to stop; returns how many are made."""
+        planned = plans(self._pairs, self._recipe.curriculum, self._recipe.seed, self._batch)
+        for number, plan in enumerate(islice(planned, begin, self._recipe.steps), begin):
+            result = self.learner.step(number, self._reader.samples(number, plan))
+            done = number + 1
+            watch(done, result)
+            is_last = done == self._recipe.steps
+            must_validate = is_last or done % self._recipe.validation.every_steps == 0
+            validation_loss = self._validation_loss(done) if must_validate else None
+            if log is not None:
+                log.write(self._figures(done, result, validation_loss))
+            must_stop = bool(self._processes.summed([stop.is_asked])[0]) and not is_last
+            if is_last or must_stop or done % self._recipe.saving.every_steps == 0:
+                self._save(done)
+            if must_stop:
+                return done
+        return max(begin, self._recipe.steps)
+
+    def _figures(self, done: int, result: StepResult, validation_loss: float | None) -> StepFigures:
+        return StepFigures(
+            step=done,
+            samples=self._batch,
+            learning_rate=learning_rate(self._recipe, done - 1),
+            validation_loss=validation_loss,
+            **vars(result),
+        )
+
+    def _validation_loss(self, done: int) -> float | None:
+        with self.learner.average.in_place():
+            return self._validation.loss(done)
+
+    def _save(self, done: int) -> None:
+        state = self.learner.captured(done, {"batch": self._batch})
+        self._processes.on_main(lambda: save(self._out / CHECKPOINTS, state, self._recipe.saving.keep))

@@ -1,0 +1,94 @@
+"""The folder of a training: one training at a time, and the recipe that it was begun with."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ditto_models.command import CommandError
+from ditto_models.settings import first_problem
+from ditto_models.train.recipe import Recipe
+
+RECIPE = "recipe.yaml"
+_LOCK = ".lock"
+_FREE = (
+    "steps",
+    "saving.",
+    "logging.",
+    "validation.",
+    "device",
+    "gradient_checkpointing",
+    "sharding",
+    "optimizer.batch_size",
+    "optimizer.accumulation",
+)
+"""May differ when a training goes on: it changes nothing of what is learned. The samples of a whole step must stay as
+many, however they are dealt; the trainer sees to that."""
+
+
+def check_recipe(out: Path, recipe: Recipe) -> None:
+    """See that a folder's training can go on with a recipe; one without is free for any.
+
+    Raises:
+        CommandError: it was begun with another; the message says the differences.
+    """
+    path = out / RECIPE
+    if not path.is_file():
+        return
+    try:
+        begun = Recipe.model_validate(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, ValidationError) as error:
+        why = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
+        raise CommandError(f"{str(path)!r} cannot be read: {why}; give a new --out") from error
+    before, now = _flat(begun), _flat(recipe)
+    changed = [key for key in now | before if before.get(key) != now.get(key) and not key.startswith(_FREE)]
+    if changed:
+        said = ", ".join(f"{key}={before.get(key)!r}, not {now.get(key)!r}" for key in sorted(changed))
+        raise CommandError(f"{str(out)!r} was begun with {said}; give the same recipe, or a new --out")
+    if recipe.steps < begun.steps:
+        raise CommandError(
+            f"{str(out)!r} was begun with steps={begun.steps}, not {recipe.steps}; raise them, or give a new --out"
+        )
+
+
+@contextmanager
+def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
+    """While a training owns its folder, which then holds the recipe.
+
+    Raises:
+        CommandError: another training is at work in it, or it was begun with another recipe.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / _LOCK).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(
+                f"another training is at work in {str(out)!r}; wait for it, or give a new --out"
+            ) from None
+        check_recipe(out, recipe)
+        unfinished = out / f".{RECIPE}-{os.getpid()}"
+        unfinished.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+        unfinished.replace(out / RECIPE)
+        yield
+
+
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+
+    def walk(value: object, path: str) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(inner, f"{path}.{key}" if path else key)
+        else:
+            found[path] = value
+
+    walk(recipe.model_dump(mode="json"), "")
+    return found
