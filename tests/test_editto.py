@@ -106,20 +106,27 @@ def test_the_control_is_the_source_all_of_it_made_anew(editto: Editto, folder: P
     assert np.array_equal(np.rint(theirs * 255).astype(np.uint8), made)
 
 
-def test_what_was_trained_counts_and_no_change_is_exactly_the_base(folder: Path, made: Frames, tmp_path: Path) -> None:
-    base = {"weights": {"repo": str(folder / BASE)}, **QUICK}
+def test_what_was_trained_counts_and_all_else_is_exactly_the_base(
+    folder: Path, editto: Editto, made: Frames, tmp_path: Path
+) -> None:
     trained = load_file(folder / WEIGHTS)
-    with_base = load_file(folder / BASE / "transformer" / "diffusion_pytorch_model.safetensors")
-    save_file({name: with_base[name] for name in trained}, tmp_path / "unchanged.safetensors")
-    unchanged = Editto(
-        EdittoConfig.model_validate({**base, "trained": {"repo": str(tmp_path), "file": "unchanged.safetensors"}})
-    )
-    untouched = unchanged.edit(SOURCE, TEXT, seed=7)
-    state = unchanged.with_loaded(lambda pipeline: pipeline).transformer.state_dict()
-    assert all(torch.equal(state[name], each) for name, each in with_base.items())
-    assert not np.array_equal(untouched, made)
-    moved = Editto(EdittoConfig.model_validate({**base, "trained": {"repo": str(folder), "file": WEIGHTS}}))
-    assert np.array_equal(moved.edit(SOURCE, TEXT, seed=7), made), "given one by one, the same as by the card"
+    base = load_file(folder / BASE / "transformer" / "diffusion_pytorch_model.safetensors")
+    state = editto.with_loaded(lambda pipeline: pipeline).transformer.state_dict()
+    assert state.keys() == base.keys()
+    for name, each in base.items():
+        assert torch.equal(state[name], trained.get(name, each))
+    one_by_one = {"weights": {"repo": str(folder / BASE)}, "trained": {"repo": str(folder), "file": WEIGHTS}}
+    network = Editto(EdittoConfig.model_validate({**one_by_one, **QUICK}))
+    assert np.array_equal(network.edit(SOURCE, TEXT, seed=7), made), "the same as by the card"
+    last = next(name for name in reversed(trained) if name.endswith("to_out.0.weight"))
+    save_file(trained | {last: trained[last] * 2}, tmp_path / "other.safetensors")
+    file = {"repo": str(tmp_path), "file": "other.safetensors"}
+    other = Editto(EdittoConfig.of(folder, trained=file, **QUICK))
+    assert not np.array_equal(other.edit(SOURCE, TEXT, seed=7), made)
+    save_file({name: base[name] for name in trained}, tmp_path / "unchanged.safetensors")
+    file = {"repo": str(tmp_path), "file": "unchanged.safetensors"}
+    with pytest.raises(WeightsError, match="as they are in the base already"):
+        Editto(EdittoConfig.of(folder, trained=file, **QUICK)).edit(SOURCE, TEXT, seed=7)
 
 
 def test_as_a_generator_it_reads_the_instruction_and_sees_the_key_frame_where_it_is_given(

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.carrier import check
 from ditto_models.gpu.denoising import OnStep
+from ditto_models.gpu.editto_weights import with_editto
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.network import Network
@@ -199,20 +200,4 @@ class Editto(Network[EdittoConfig, Any]):
             raise WeightsError(
                 f"{resolved(self.config.weights)!r} has two experts, and an Editto is trained of one; take its own base"
             )
-        _put_whole_weights(pipeline.transformer, located(self.config.trained))
-
-
-def _put_whole_weights(transformer: Any, path: Path) -> None:
-    """Copy weights, by diffusers' names, into a transformer.
-
-    Raises:
-        WeightsError: one of them has no place in it.
-    """
-    from safetensors.torch import load_file
-
-    weights = load_file(path)
-    places = dict(transformer.named_parameters())
-    if strangers := [name for name, each in weights.items() if name not in places or places[name].shape != each.shape]:
-        raise WeightsError(f"{path.name!r} has {len(strangers)} weights without a place, for example {strangers[0]!r}")
-    for name, each in weights.items():
-        places[name].data.copy_(each)
+        with_editto(pipeline.transformer, located(self.config.trained))
