@@ -41,6 +41,7 @@ COMMANDS = [
     "ditto_models.serve",
     "ditto_models.assets",
     "ditto_models.train",
+    "ditto_models.train.export",
 ]
 HEAVY = [
     "torch",

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def write_whole(path: Path, parts: Iterable[bytes], partial_folder: Path | None = None) -> None:
@@ -29,3 +33,24 @@ def write_whole(path: Path, parts: Iterable[bytes], partial_folder: Path | None 
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, str]) -> None:
+    """Write a safetensors file, tensor by tensor.
+
+    Raises:
+        OSError: the disk is full or broken; nothing of the file is left.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    partial = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    try:
+        save_file(dict(tensors), partial, dict(header))
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except SafetensorError as error:
+        raise OSError(f"{str(path)!r} could not be written: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
