@@ -26,12 +26,13 @@ def test_an_instruction_costs_once_and_a_pair_each_time(tmp_path: Path) -> None:
     one, other = a_pair("one"), a_pair("other")
     same = a_pair("same"), WIDE
     alone, two, three = (
-        cost_of(pairs, [], tmp_path, "bfloat16", 4096).total_bytes
+        cost_of(pairs, 0, tmp_path, "bfloat16", 4096).total_bytes
         for pairs in ([(one, WIDE)], [(one, WIDE), (other, WIDE)], [(one, WIDE), (other, WIDE), same])
     )
     assert two - alone == bytes_of(WIDE, "bfloat16") + 4096 * 2 * (len(other.instruction) // 3 + 2)
     assert three > two
-    again = cost_of([(one, WIDE), (one, TALL)], [], tmp_path, "bfloat16", 4096).total_bytes
+    again = cost_of([(one, WIDE), (one, TALL)], 0, tmp_path, "bfloat16", 4096).total_bytes
+    assert cost_of([(one, WIDE)], 0.5, tmp_path, "bfloat16", 4096).missing_bytes == alone // 2
     assert again - alone == bytes_of(TALL, "bfloat16")
 
 

@@ -267,6 +267,8 @@ def test_the_cost_is_what_the_files_take_and_is_refused_where_the_disk_is_small(
     taken = sum(path.stat().st_size for path in files_of(tmp_path))  # a source is there once, an empty video beside
     assert before.missing_bytes == before.total_bytes == after.total_bytes
     assert after.missing_bytes == 0
+    assert cached(tmp_path, Counted(networks), contents="another training").cost(pairs).missing_bytes == 0
+    assert items.cost([*pairs, (pairs[0][0], OTHER)]).missing_bytes > 0
     assert taken == pytest.approx(before.total_bytes, rel=0.05)
     assert re.fullmatch(r"cache of 3 pairs: 82.6 kB, 27.5 kB a pair; 82.6 kB to write, .* free in '.*'", str(before)), (
         before

@@ -32,7 +32,7 @@ class CacheCost:
     total_bytes: int
     """Of all of them; less where pairs share a source."""
     missing_bytes: int
-    """Of those that were never encoded for this training."""
+    """Of those that are not encoded yet, about."""
     free_bytes: int
     """On the folder's disk."""
 
@@ -70,25 +70,15 @@ def text_bytes(instruction: str, dtype: Dtype, dimensions: int) -> int:
 
 
 def cost_of(
-    pairs: Sequence[tuple[TrainingPair, Bucket]],
-    missing: Sequence[tuple[TrainingPair, Bucket]],
-    folder: Path,
-    dtype: Dtype,
-    text_dimensions: int,
+    pairs: Sequence[tuple[TrainingPair, Bucket]], missing: float, folder: Path, dtype: Dtype, text_dimensions: int
 ) -> CacheCost:
-    """Of pairs in their buckets, those `missing` among them; each instruction is kept once."""
-
-    def total(some: Sequence[tuple[TrainingPair, Bucket]]) -> int:
-        texts = {pair.instruction for pair, _ in some}
-        pixels = sum(bytes_of(bucket, dtype) for _, bucket in some)
-        return pixels + sum(text_bytes(text, dtype, text_dimensions) for text in texts)
-
+    """Of pairs in their buckets, of which a share is `missing`; each instruction is kept once."""
+    texts = {pair.instruction for pair, _ in pairs}
+    total = sum(bytes_of(bucket, dtype) for _, bucket in pairs)
+    total += sum(text_bytes(text, dtype, text_dimensions) for text in texts)
+    free = shutil.disk_usage(folder).free
     return CacheCost(
-        folder=folder,
-        num_pairs=len(pairs),
-        total_bytes=total(pairs),
-        missing_bytes=total(missing),
-        free_bytes=shutil.disk_usage(folder).free,
+        folder=folder, num_pairs=len(pairs), total_bytes=total, missing_bytes=round(missing * total), free_bytes=free
     )
 
 

@@ -38,9 +38,6 @@ class Contents:
         self._own: IO[bytes] | None = None
         self._read_new()
 
-    def __contains__(self, pair: TrainingPair) -> bool:
-        return pair.id in self._known
-
     def of(self, pair: TrainingPair) -> dict[Which, str]:
         """The sha256 of each of its files; hashed where they were never seen or were touched.
 

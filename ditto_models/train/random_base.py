@@ -8,6 +8,7 @@ import string
 from pathlib import Path
 from typing import Any, Literal
 
+from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.torchvision_cpu import declare_operators
 
 TEXT_DIMENSIONS = 32
@@ -37,6 +38,7 @@ def save_random_base(folder: Path, size: Literal["tiny", "small"], seed: int = 0
     if (folder / "model_index.json").is_file():
         return folder
     declare_operators()
+    hide_progress_bars()
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, WanVACEPipeline, WanVACETransformer3DModel
 
