@@ -52,7 +52,7 @@ def figures(step: int, with_key: float | None = 2.0, without: float | None = 4.0
 
 
 def written(out: Path, recipe: Recipe, steps: Sequence[StepFigures], at: int = 0, terminal: bool = False) -> str:
-    console = Console(file=io.StringIO(), width=160, force_terminal=terminal)
+    console = Console(file=io.StringIO(), width=80 if terminal else 160, force_terminal=terminal)
     with TrainingLog(out, recipe, step=at, console=console) as log:
         for each in steps:
             log.write(each)
@@ -99,8 +99,9 @@ def test_going_on_takes_away_what_lies_after_the_checkpoint(tmp_path: Path, reci
 
 def test_a_terminal_has_a_bar_with_what_is_left(tmp_path: Path, recipe: Recipe) -> None:
     said = written(tmp_path, recipe, [figures(step) for step in range(1, 6)], terminal=True)
-    for part in ("step 5 of 10", "loss 3.0000", "key frame 100%", "samples/s", "left"):
+    for part in ("step 5/10", "loss 3.0000", "key frame 100%", "/s", "left"):
         assert part in said
+    assert "…" not in said, "80 columns are enough"
     assert "with key frame" not in said
 
 

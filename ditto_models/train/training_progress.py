@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ditto_models.train.log_lines import LogLine
 
@@ -30,12 +30,11 @@ class ProgressBar:
 
     def __init__(self, console: Console, steps: int, step: int) -> None:
         self._bar = Progress(
-            TextColumn("step {task.completed:.0f} of {task.total:.0f}", style="bold"),
-            BarColumn(bar_width=24),
+            TextColumn("step {task.completed:.0f}/{task.total:.0f}", style="bold"),
+            BarColumn(bar_width=12),  # all of it fits into 80 columns
             TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             # A step of a large model takes a minute: the pace of the last half hour is what the rest is reckoned by.
             speed_estimate_period=1800,
@@ -52,7 +51,7 @@ class ProgressBar:
 
     def stepped(self, step: int, loss: float, probability: float, pace: float, line: LogLine | None) -> None:
         """Move it."""
-        figures = f"loss {loss:.4f}  key frame {probability:4.0%}  {pace:.2f} samples/s"
+        figures = f"loss {loss:.4f}  key frame {probability:4.0%}  {pace:.1f}/s"
         if line is not None and line.validation_loss is not None:
             self._bar.console.print(f"step {step}: validation loss {line.validation_loss:.4f}", highlight=False)
         self._bar.update(self._task, completed=step, figures=figures)
