@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,8 +29,9 @@ LISTS: Mapping[Layout, tuple[str, ...]] = {
 }
 SOURCE = "<video1>"
 """Stands in EditVerseBench's words for the source, and is the key of its path."""
-PICTURE = "<image"
-"""Begins what stands there for a picture that belongs to the words."""
+WORDS = "<text>"
+INPUT = re.compile(r"<\w+>")
+"""A key of EditVerseBench's that names something the editor is given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Keys:
 
 
 OPENVE = Keys(source="original_video", instruction="prompt", edit_type="edited_type")
-EDITVERSE = Keys(source=SOURCE, instruction="<text>", edit_type="type", target="target_prompt")
+EDITVERSE = Keys(source=SOURCE, instruction=WORDS, edit_type="type", target="target_prompt")
 IVEBENCH = Keys(source="src_video_name", instruction="edit_prompt", edit_type="category", target="target_prompt")
 
 
@@ -103,9 +105,10 @@ def _editverse(path: Path) -> Iterator[EvaluationPair]:
         raise ValueError(f"{path.name} holds no object; expected one of entries by their number")
     for key, entry in entries.items():
         pair = _pair(entry, key, EDITVERSE, path.parent)
-        pictures = isinstance(entry, dict) and any(name.startswith(PICTURE) and entry[name] for name in entry)
-        if pictures and not pair.problem:
-            pair = replace(pair, problem="it gives a picture beside the words, which an editor by words cannot use")
+        given = [name for name in entry if INPUT.fullmatch(name)] if isinstance(entry, dict) else []
+        others = ", ".join(name for name in given if entry[name] and name not in (SOURCE, WORDS))
+        if others and not pair.problem:
+            pair = replace(pair, problem=f"it gives {others} beside the words, which an editor by words cannot use")
         yield pair
 
 

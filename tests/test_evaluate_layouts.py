@@ -27,7 +27,13 @@ def editverse(folder: Path) -> Path:
     (folder / "videos").mkdir(parents=True)
     (folder / "videos" / "a.mp4").touch()
     entry = {"<text>": "<video1> Make it snow.", "<video1>": "videos/a.mp4", "type": "weather", "target_prompt": "Snow"}
-    entries = {"0": entry, "1": entry | {"<image1>": "images/x.png"}, "2": {"<text>": "<video1>"}, "3": 7}
+    entry |= {"<video1> link": "https://example.org/a", "direction": "horizontal", "source_prompt": "A street"}
+    entries = {
+        "0": entry,
+        "1": entry | {"<image1>": "images/x.png", "<image2>": ""},
+        "2": {"<text>": "<video1>"},
+        "3": 7,
+    }
     (folder / "test.json").write_text(json.dumps(entries))
     return folder
 
@@ -84,7 +90,7 @@ def test_editverse_gives_the_instruction_and_what_is_to_be_seen(tmp_path: Path) 
     pairs = listed(editverse(tmp_path), "editverse", "test")
     assert (pairs[0].instruction, pairs[0].target, pairs[0].edit_type) == ("Make it snow.", "Snow", "weather")
     assert problems(pairs)[1:] == [
-        "it gives a picture beside the words, which an editor by words cannot use",
+        "it gives <image1> beside the words, which an editor by words cannot use",
         "it has no <video1>; expected text",
         "it has no <video1>; expected text",
     ]
