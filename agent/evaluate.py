@@ -50,6 +50,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="a setting of the model, as of ditto_models.edit, e.g. sampling.num_steps=30; may be given again",
     )
+    add(
+        "--against",
+        type=Path,
+        metavar="FILE",
+        help="what --json printed of another editor: how far this one is from it",
+    )
     add("--html", type=Path, metavar="FILE", help="write a report with contact sheets, in one file")
     add("--shown", type=_from_one, default=SHOWN, metavar="N", help="best and worst pairs in it (default: %(default)s)")
     add("--json", action="store_true", help="for scripts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ from agent.judged import Judged
 from tools.critic.axes import MODEL_AXES, SAFETY
 from tools.critic.votes import LEAST, MOST
 
+PASSED: Mapping[str, float] = {"accepted": 1.0, "rejected": 0.0}
+"""Of a decision; none of one that was not made."""
 RESAMPLES = 2000
 CHUNK = 100
 """Resamples at once, so that many sources do not fill the memory."""
@@ -36,7 +38,7 @@ class Scored:
     @property
     def passed(self) -> float | None:
         """1 of an accepted pair, 0 of a rejected one; None where it could not be decided."""
-        return {"accepted": 1.0, "rejected": 0.0}.get(self.judged.decision)
+        return PASSED.get(self.judged.decision)
 
     @property
     def vlm(self) -> float | None:
@@ -90,9 +92,14 @@ class Summary:
 
     def as_json(self) -> dict[str, JsonValue]:
         """As `--json` prints it."""
-        plain = {name: figure.mean for name, figure in self.figures.items()}
-        intervals = {name: figure.interval and [*figure.interval] for name, figure in self.figures.items()}
-        return {"pairs": self.pairs, **_nested(plain), "outcomes": {**self.outcomes}, "intervals": _nested(intervals)}
+        return {"pairs": self.pairs, "outcomes": {**self.outcomes}, **figures_json(self.figures)}
+
+
+def figures_json(figures: Mapping[str, Figure]) -> dict[str, JsonValue]:
+    """Means by name, those of axes together, and their intervals in the same way."""
+    means = {name: figure.mean for name, figure in figures.items()}
+    intervals = {name: figure.interval and [*figure.interval] for name, figure in figures.items()}
+    return {**_nested(means), "intervals": _nested(intervals)}
 
 
 def _nested(values: dict[str, float | None] | dict[str, list[float] | None]) -> dict[str, JsonValue]:
@@ -108,13 +115,15 @@ def summary(pairs: Iterable[Scored]) -> Summary:
     """Figures over these pairs. A pair counts for those that could be measured of it, and for no other."""
     pairs = list(pairs)
     each = [(scored.group, scored.figures()) for scored in pairs]
+    outcomes = Counter[str](scored.judged.decision for scored in pairs)
+    return Summary(pairs=len(pairs), outcomes=dict(outcomes), figures=averaged(each))
+
+
+def averaged(each: Sequence[tuple[str, Mapping[str, float | None]]]) -> dict[str, Figure]:
+    """Every figure over pairs, given as the group of each and what it has."""
     names = dict.fromkeys(("passed", "clip_t", "clip_f", "vlm"))
     names |= dict.fromkeys(name for _, figures in each for name in figures)
-    return Summary(
-        pairs=len(pairs),
-        outcomes=dict(Counter(scored.judged.decision for scored in pairs)),
-        figures={name: _figure([(group, values.get(name)) for group, values in each]) for name in names},
-    )
+    return {name: _figure([(group, values.get(name)) for group, values in each]) for name in names}
 
 
 def by_edit_type(pairs: Iterable[Scored]) -> dict[str, Summary]:

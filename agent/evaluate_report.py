@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from pydantic import JsonValue
 
+from agent.evaluate_against import Differences
 from agent.evaluate_figures import Scored, Summary, by_edit_type, summary
 from agent.judged import Judged
 
@@ -40,6 +41,7 @@ class Evaluation:
     num_shown: int
     scored: list[Scored] = field(default_factory=list)
     stopped: bool = False
+    against: Differences | None = None
 
     def add(self, scored: Scored) -> None:
         """Count one in."""
@@ -97,6 +99,7 @@ class Evaluation:
             "overall": self.overall.as_json(),
             "by_edit_type": {name: found.as_json() for name, found in self.by_edit_type.items()},
             "pairs": [one.as_json() for one in self.scored],
+            "against": self.against.as_json() if self.against else None,
             "stopped": self.stopped,
         }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.clip_rules import IngestConfig
 from agent.command import CommandError
+from agent.evaluate_against import differences, read_earlier
 from agent.evaluate_clip import with_clip
 from agent.evaluate_edits import Edits, Made, NoEdit, OfDataset, OfFolder
 from agent.evaluate_figures import Scored
@@ -59,6 +60,7 @@ def evaluate(options: argparse.Namespace) -> int:
         config_hash=profile.hash,
     )
     evaluation = Evaluation(about=about, num_shown=options.shown)
+    earlier = read_earlier(options.against, about.judge, about.clip, profile.hash) if options.against else None
     with ExitStack() as stack:
         stop = stack.enter_context(stopped_by_a_person())
         page = stack.enter_context(replacing(options.html, "--html")) if options.html else None
@@ -66,6 +68,8 @@ def evaluate(options: argparse.Namespace) -> int:
         judged = stack.enter_context(judging(rows, profile, options.workers, bool(page)))
         take_in(judged, Tally(0), len(pairs), [rows.teller(evaluation, clip, profile.clips)], stop)
         evaluation.stopped = stop.is_set() and len(evaluation.scored) < len(pairs)
+        if earlier:
+            evaluation.against = differences(evaluation.scored, earlier)
         if page:
             from agent.reports.evaluation_page import evaluation_page
 

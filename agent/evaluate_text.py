@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent.evaluate_against import Differences
 from agent.evaluate_figures import Figure, Summary
 from agent.evaluate_report import OWN, About, Evaluation
 
@@ -33,6 +34,8 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     shown = [(title, evaluation.overall.figures[name], name) for name, title in COLUMNS]
     if bounds := [f"{title} {told(name, figure)}" for title, figure, name in shown if figure.interval]:
         console.print(Text(f"95 % intervals of all, over sources: {', '.join(bounds)}", style="dim"), soft_wrap=True)
+    if evaluation.against:
+        _print_against(console, evaluation.against)
     for judged in evaluation.unreadable[:SHOWN]:
         console.print(Text(f"{judged.id}: {judged.reasons[0]}", style="yellow"), soft_wrap=True)
     if (more := len(evaluation.unreadable) - SHOWN) > 0:
@@ -42,6 +45,25 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
 def title(about: About) -> str:
     """What was evaluated."""
     return "the dataset's own edits" if about.edits == OWN else f"edits of {about.edits}"
+
+
+def _print_against(console: Console, against: Differences) -> None:
+    console.print(Text(f"less {against.edits}, of the same {against.pairs} pairs", style="bold"), soft_wrap=True)
+    for name, heading in COLUMNS:
+        if against.overall[name].num:
+            console.print(Text(f"{heading} {further(name, against.overall[name])}"), soft_wrap=True)
+
+
+def further(name: str, figure: Figure) -> str:
+    """A difference with its sign and interval; a share's in percentage points."""
+    if figure.mean is None:
+        return "-"
+
+    def signed(value: float) -> str:
+        return f"{100 * value:+.0f} points" if name == "passed" else f"{value:+.2f}"
+
+    bounds = figure.interval
+    return signed(figure.mean) + (f" [{signed(bounds[0])}, {signed(bounds[1])}]" if bounds else "")
 
 
 def notes(evaluation: Evaluation) -> list[str]:

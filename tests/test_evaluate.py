@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agent.evaluate_pairs import EvaluationPair, at_most, own_pairs
 from tests.commands import call, line_of, problem_of
 from tests.fake_run import make_clips, run_fake
 from tests.report_page import check_page
@@ -30,10 +31,18 @@ def metadata(run: Path) -> Path:
     return run / "dataset" / "shard-00000" / "metadata.jsonl"
 
 
+@pytest.fixture(scope="module")
+def own(run: Path) -> Path:
+    """The folder of own.json and own.html: of the dataset's own edits."""
+    found = evaluated("--data", run / "dataset", "--html", run.parent / "own.html", "--shown", 1, "--workers", 1)
+    (run.parent / "own.json").write_text(json.dumps(found))
+    return run.parent
+
+
 @pytest.mark.slow
-def test_the_datasets_own_edits_of_a_split_are_scored(run: Path, tmp_path: Path) -> None:
+def test_the_datasets_own_edits_of_a_split_are_scored(run: Path, own: Path) -> None:
     test = {line["id"] for line in map(json.loads, metadata(run).read_text().splitlines()) if line["split"] == "test"}
-    found = evaluated("--data", run / "dataset", "--html", tmp_path / "r.html", "--shown", 1, "--workers", 1)
+    found = json.loads((own / "own.json").read_text())
     assert {pair["id"] for pair in found["pairs"]} == test
     assert (found["edits"], found["split"], found["judge"], found["clip"]) == ("dataset", "test", None, None)
     overall = found["overall"]
@@ -45,21 +54,25 @@ def test_the_datasets_own_edits_of_a_split_are_scored(run: Path, tmp_path: Path)
     assert overall["axes"]["key_frame_followed"] is None, "an editor by instruction has no key frame to follow"
     assert sum(one["pairs"] for one in found["by_edit_type"].values()) == len(test)
     assert {"passed", "clip_t", "clip_f", "vlm", "axes"} < set(next(iter(found["by_edit_type"].values())))
-    page = check_page((tmp_path / "r.html").read_text())
+    page = check_page((own / "own.html").read_text())
     assert "no CLIP: CLIP-T and CLIP-F are not measured" in page.text
     assert len(page.all("article")) == 2
     assert len(page.all("img")) == 2 * 8
 
 
 @pytest.mark.slow
-def test_edits_in_a_folder_are_scored_and_those_that_are_not_there_are_named(run: Path, tmp_path: Path) -> None:
+def test_edits_in_a_folder_are_scored_and_those_that_are_not_there_are_named(
+    run: Path, own: Path, tmp_path: Path
+) -> None:
     lines = [json.loads(line) for line in metadata(run).read_text().splitlines()]
     first, second = [line for line in lines if line["split"] == "test"][:2]
     edits = tmp_path / "edits"
     edits.mkdir()
     (edits / f"{first['id']}.mp4").write_bytes((metadata(run).parent / first["source_file_name"]).read_bytes())
     (edits / f"{second['id']}.mp4").write_text("no video")
-    found = evaluated("--data", run, "--edits", edits, "--html", tmp_path / "r.html", "--workers", 1)
+    found = evaluated(
+        "--data", run, "--edits", edits, "--against", own / "own.json", "--html", tmp_path / "r.html", "--workers", 1
+    )
     by_id = {pair["id"]: pair for pair in found["pairs"]}
     assert by_id[first["id"]]["decision"] == "rejected"
     assert "edit_applied" in by_id[first["id"]]["reasons"], "nothing was edited"
@@ -72,25 +85,22 @@ def test_edits_in_a_folder_are_scored_and_those_that_are_not_there_are_named(run
     page = check_page((tmp_path / "r.html").read_text())
     assert len(page.all("img")) == 12, "source, the dataset's edit, and the one evaluated"
     assert "the dataset's edit" in page.text
+    was = {pair["id"]: pair for pair in json.loads((own / "own.json").read_text())["pairs"]}[first["id"]]
+    assert found["against"]["overall"]["passed"] == 0 - (was["decision"] == "accepted")
+    assert "Of the 3 pairs that both have" in page.text
 
 
-@pytest.mark.slow
-def test_a_broken_line_is_named_and_the_others_are_scored(run: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "dataset" / "shard-00000"
-    copy.parent.mkdir()
-    copy.mkdir()
-    for name in ("source", "edited"):
-        (copy / name).symlink_to(metadata(run).parent / name)
-    lines = metadata(run).read_text().splitlines()
-    test = next(line for line in lines if '"split":"test"' in line)
-    (copy / "metadata.jsonl").write_text(f'{test}\n{{"id": \n{{"id": "x", "split": "test"}}\n{{"id": "half of a li')
-    done = call("agent.evaluate", "--data", copy.parent, "--workers", 1)
-    assert done.returncode == 0
-    table, _, told = done.stdout.partition("\nall ")
-    assert [row.split()[1] for row in table.splitlines()[-2:]] == ["1", "2"]
-    assert "shard-00000 line 2: its line has no id, source_file_name" in told
-    assert "x: its line has no source_file_name, edited_file_name, instruction, edit_type" in told
-    assert "no judge: VLM is not measured" in table
+def test_a_broken_line_is_named_and_the_others_stay(run: Path, tmp_path: Path) -> None:
+    shard = tmp_path / "dataset" / "shard-00000"
+    shard.mkdir(parents=True)
+    test = next(line for line in metadata(run).read_text().splitlines() if '"split":"test"' in line)
+    (shard / "metadata.jsonl").write_text(f'{test}\n{{"id": \n{{"id": "x", "split": "test"}}\n{{"id": "half of a li')
+    good, torn, bare = own_pairs(tmp_path, "test")
+    assert (good.id, good.problem) == (json.loads(test)["id"], "")
+    assert (good.edited, good.group) == (shard / f"edited/{good.id}.mp4", json.loads(test)["clip_sha256"])
+    assert torn.id == "shard-00000 line 2"
+    assert torn.problem.startswith("its line has no id, source_file_name")
+    assert bare.problem == "its line has no source_file_name, edited_file_name, instruction, edit_type"
 
 
 def test_what_cannot_be_evaluated_is_refused_in_a_line(run: Path, tmp_path: Path) -> None:
@@ -111,8 +121,6 @@ def test_what_cannot_be_evaluated_is_refused_in_a_line(run: Path, tmp_path: Path
 
 
 def test_the_few_that_are_drawn_are_the_same_each_time_and_keep_their_order() -> None:
-    from agent.evaluate_pairs import EvaluationPair, at_most
-
     pairs = [EvaluationPair(id=str(number)) for number in range(50)]
     few = at_most(pairs, 10)
     assert few == at_most(pairs, 10)

@@ -1,11 +1,19 @@
 """Figures of an evaluation: what could not be measured counts for no mean, and pairs of one source are one trial."""
 
+import io
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from agent.command import CommandError
+from agent.evaluate_against import differences, read_earlier
 from agent.evaluate_figures import Scored, by_edit_type, interval, summary
 from agent.evaluate_report import OWN, About, Evaluation
+from agent.evaluate_text import print_evaluation
 from agent.judged import Judged, Outcome, Sheet
 from memory.sample import AxisVerdict
 from tools.critic.axes import MODEL_AXES
@@ -111,3 +119,76 @@ def test_only_the_best_and_the_worst_keep_their_pictures() -> None:
     for name in "abc":
         few.add(scored(name, "accepted", {"edit_applied": 0.5}))
     assert len({one.judged.id for one in (*few.best, *few.worst)}) == 3
+
+
+def evaluation(*pairs: Scored) -> Evaluation:
+    made = Evaluation(about=ABOUT, num_shown=1)
+    for one in pairs:
+        made.add(one)
+    return made
+
+
+def test_two_editors_are_compared_pair_by_pair(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.json"
+    before = [scored(str(n), "rejected", {"safety": n / 10}, clip_t=20.0 + 5 * n, group=str(n // 2)) for n in range(6)]
+    path.write_text(json.dumps(evaluation(*before, scored("gone", "unreadable")).as_json()))
+    now = [
+        *(scored(str(n), "accepted", {"safety": n / 10}, clip_t=21.0 + 5 * n, group=str(n // 2)) for n in range(5)),
+        scored("5", "unscored", {"safety": None}, edit_type="add"),
+        scored("new", "accepted", clip_t=1000.0),
+        scored("gone", "accepted", clip_t=1000.0),
+    ]
+    found = differences(now, read_earlier(path, None, None, "0"))
+    assert found.pairs == 7
+    clip_t, passed, safety = (found.overall[name] for name in ("clip_t", "passed", "axes.safety"))
+    assert (clip_t.mean, clip_t.num) == (1.0, 5)
+    assert clip_t.interval == pytest.approx((1, 1)), "sources differ by far more than the editors, and cancel"
+    assert (passed.mean, passed.num) == (1.0, 5)
+    assert (safety.mean, safety.num) == (0.0, 5)
+    assert found.by_edit_type["add"]["passed"].mean is None
+    report = found.as_json()
+    assert report["overall"]["axes"] == {"safety": 0.0}  # type: ignore[index, call-overload]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("[]", "cannot be used"), ("{", "cannot be used"), ('{"edits": "x"}', "cannot be used"), (None, "cannot be used")],
+)
+def test_what_is_no_evaluation_is_not_compared_with(tmp_path: Path, text: str | None, told: str) -> None:
+    if text is not None:
+        (tmp_path / "x.json").write_text(text)
+    with pytest.raises(CommandError, match=told):
+        read_earlier(tmp_path / "x.json", None, None, "0")
+
+
+def test_figures_of_other_means_are_not_compared(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.json"
+    path.write_text(json.dumps(evaluation(scored("a", "accepted")).as_json()))
+    for means, told in ((("m", None, "0"), "judge None"), ((None, "c", "0"), "CLIP None"), ((None, None, "1"), "'0'")):
+        with pytest.raises(CommandError, match=told):
+            read_earlier(path, *means)
+
+
+def told(made: Evaluation) -> str:
+    console = Console(width=120, record=True, file=io.StringIO())
+    print_evaluation(console, made)
+    return console.export_text()
+
+
+def test_people_are_told_what_was_measured_and_what_was_not(tmp_path: Path) -> None:
+    made = evaluation(scored("a", "accepted"), scored("b", "rejected", edit_type="add"), scored("c", "unreadable"))
+    text = told(made)
+    assert "d, split test: the dataset's own edits" in text
+    assert "no judge: VLM is not measured" in text
+    assert "no CLIP: CLIP-T and CLIP-F are not measured" in text
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(("add", "style", "all"))}
+    assert rows["add"] == ["1", "0%", "-", "-", "-", "0", "0"]
+    assert rows["style"] == ["2", "100%", "-", "-", "-", "0", "1"]
+    assert rows["all"] == ["3", "50%", "-", "-", "-", "0", "1"]
+    assert "passed 50% [0%, 100%]" in text
+    assert "c: gone" in text
+    path = tmp_path / "earlier.json"
+    path.write_text(json.dumps(evaluation(scored("a", "rejected")).as_json()))
+    made.against = differences(made.scored, read_earlier(path, None, None, "0"))
+    assert "less dataset, of the same 1 pairs" in told(made)
+    assert "passed +100 points" in told(made)

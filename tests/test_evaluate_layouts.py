@@ -119,7 +119,7 @@ def test_a_folder_that_is_none_or_two_is_refused(tmp_path: Path) -> None:
         listed(tmp_path / "openve", "editverse", "test")
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", "[" * 100_000])
+@pytest.mark.parametrize("text", ["[1]", "{", "[" * 100_000], ids=["list", "half", "deep"])
 def test_a_list_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "test.json").write_text(text)
     with pytest.raises(CommandError, match="cannot be read as editverse"):

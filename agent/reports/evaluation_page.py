@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.evaluate_figures import Figure, Scored
 from agent.evaluate_report import Evaluation
-from agent.evaluate_text import COLUMNS, notes, title, told
+from agent.evaluate_text import COLUMNS, further, notes, title, told
 from agent.judge_row import OF_THE_FILES, thumbnails
 from agent.judge_tally import MAX_UNREADABLE
 from agent.pair_files import MAX_FRAMES
@@ -36,6 +36,7 @@ def evaluation_page(evaluation: Evaluation, num_pairs: int) -> str:
             made=made_by(about.config_hash),
             max_unreadable=MAX_UNREADABLE,
             told_figure=told,
+            further=further,
             span=_span,
             strips=_strips,
         )
