@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ditto_models.command import CommandError, CommandFailed, command
-from ditto_models.gpu.quiet import say_errors_only
+from ditto_models.gpu.quiet import hide_progress_bars, say_errors_only
 from ditto_models.train.claim import check_recipe
 from ditto_models.train.recipe import FOLDER, PublishedBase, Recipe, load_recipe
 
@@ -44,10 +44,13 @@ def _train(arguments: argparse.Namespace) -> int:
     _see_that_it_suits_this_machine(recipe, arguments.recipe)
     import torch
 
+    from ditto_models.torchvision_cpu import declare_operators
     from ditto_models.train.preparation import prepared
     from ditto_models.train.processes import MainProcessFailed, Processes
     from ditto_models.train.trainer import train
 
+    declare_operators()
+    hide_progress_bars()
     processes = Processes.of(recipe)
 
     def say(text: str) -> None:

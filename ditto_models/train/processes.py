@@ -6,6 +6,7 @@ torch's own fully_shard, since accelerate's plugin for it takes no CPU, where it
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
@@ -74,8 +75,11 @@ class Processes:
             for block in [*network.vace_blocks, *network.blocks]:
                 fully_shard(block, mesh=mesh)
             fully_shard(network, mesh=mesh)
-        # Without wrapping in DDP, it adds the precision alone.
-        return self._accelerator.prepare_model(network, evaluation_mode=self.one_by_one)
+        with warnings.catch_warnings():
+            # torch has a new name for what accelerate calls broadcast_buffers.
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            # Of shares, which need no DDP, it adds the precision alone.
+            return self._accelerator.prepare_model(network, evaluation_mode=self.one_by_one)
 
     def backward(self, network: Any, loss: torch.Tensor, last: bool) -> None:
         """Add the gradients of one pass of several to a step; all processes share them in the last."""

@@ -38,7 +38,7 @@ def summary(recipe: Recipe, base: WeightsConfig, data: Data, processes: Processe
     trained, whole = num_parameters(recipe, base)
     yield (
         f"trains: {recipe.trains.kind}, {trained / 1e6:,.2f} of {whole / 1e6:,.2f} million parameters of "
-        f"{base.repo!r}, on {_counted(processes.count, 'process')} with {processes.device} in {recipe.precision}"
+        f"{base.repo!r}, on {_counted(processes.count, 'process')} with {processes.device.type} in {recipe.precision}"
     )
     config = recipe.optimizer
     batch = config.batch_size * config.accumulation * processes.count
