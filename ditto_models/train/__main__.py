@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 from ditto_models.command import CommandError, CommandFailed, command
 from ditto_models.gpu.quiet import hide_progress_bars, say_errors_only
+from ditto_models.settings import SettingsError
 from ditto_models.train.claim import check_recipe
+from ditto_models.train.processes import MainProcessFailed
 from ditto_models.train.recipe import FOLDER, PublishedBase, Recipe, load_recipe
+from ditto_models.train.step import TrainingFailed
 
 DEFAULT = "wan_vace_1_3b"
 
@@ -33,7 +37,17 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="the outcome as JSON on stdout; all else on stderr")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="e.g. optimizer.learning_rate=5e-5")
     arguments = parser.parse_args(words)
-    return command(lambda: _train(arguments))
+    return command(lambda: _as_one_of_several(arguments))
+
+
+def _as_one_of_several(arguments: argparse.Namespace) -> int:
+    """What all processes of a training find wrong alike, the first of them says."""
+    try:
+        return _train(arguments)
+    except (CommandError, SettingsError, TrainingFailed, MainProcessFailed) as error:
+        if os.environ.get("RANK", "0") == "0":
+            raise
+        return 2 if isinstance(error, CommandError | SettingsError) else 1
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -46,7 +60,7 @@ def _train(arguments: argparse.Namespace) -> int:
 
     from ditto_models.torchvision_cpu import declare_operators
     from ditto_models.train.preparation import prepared
-    from ditto_models.train.processes import MainProcessFailed, Processes
+    from ditto_models.train.processes import Processes
     from ditto_models.train.trainer import train
 
     declare_operators()
@@ -75,14 +89,12 @@ def _train(arguments: argparse.Namespace) -> int:
             f"the GPU's memory is full: {' '.join(str(error).split())[:200]}; lower optimizer.batch_size (and raise "
             "optimizer.accumulation), set gradient_checkpointing=true or sharding=fsdp2, or train smaller data.buckets"
         ) from error
-    except MainProcessFailed:
-        return 1
     finally:
         processes.end()
     if arguments.json and processes.is_main:
         print(json.dumps({"out": str(out), "steps": outcome.steps, "done": outcome.is_done}))
     if not outcome.is_done:
-        raise CommandFailed(
+        raise TrainingFailed(
             f"stopped after step {outcome.steps} of {recipe.steps}; the same command goes on from there"
         )
     say(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from ditto_models.command import CommandError
 from ditto_models.settings import first_problem
 from ditto_models.train.recipe import Recipe
+from ditto_models.train.whole_file import write_whole
 
 RECIPE = "recipe.yaml"
 _LOCK = ".lock"
@@ -74,9 +74,7 @@ def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
                 f"another training is at work in {str(out)!r}; wait for it, or give a new --out"
             ) from None
         check_recipe(out, recipe)
-        unfinished = out / f".{RECIPE}-{os.getpid()}"
-        unfinished.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
-        unfinished.replace(out / RECIPE)
+        write_whole(out / RECIPE, [yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode()])
         yield
 
 

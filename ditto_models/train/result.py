@@ -8,28 +8,39 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ditto_models.command import CommandFailed
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.train.card import CARD, WEIGHTS, EdittoCard
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.trainable import ADAPTER, Branch, Linear, Lora
+from ditto_models.train.whole_file import write_whole
 
 if TYPE_CHECKING:
     import torch
 
 
 def save_result(folder: Path, card: EdittoCard, weights: Mapping[str, torch.Tensor]) -> None:
-    """Both files, each whole or not at all; the card last, since it says that there is a result."""
+    """Both files, each whole or not at all; the card last, since it says that there is a result.
+
+    Raises:
+        CommandFailed: the disk is full.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     unfinished = folder / f".{WEIGHTS}-{os.getpid()}"
     try:
         save_file({name: tensor.contiguous() for name, tensor in weights.items()}, unfinished, {"format": "pt"})
-        _into_place(unfinished, folder / WEIGHTS)
-        unfinished = folder / f".{CARD}-{os.getpid()}"
-        unfinished.write_text(card.model_dump_json(indent=2) + "\n")
-        _into_place(unfinished, folder / CARD)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise CommandFailed(
+            f"the result could not be saved in {str(folder)!r}: {error}; make room and run the same command again"
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
+    write_whole(folder / CARD, [card.model_dump_json(indent=2).encode(), b"\n"])
 
 
 def exported(trains: Linear | Branch | Lora, trained: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -61,9 +72,3 @@ def card_of(recipe: Recipe, base: WeightsConfig, snapshot_hash: str, num_pairs: 
         recipe_hash=recipe.hash,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _into_place(unfinished: Path, path: Path) -> None:
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)

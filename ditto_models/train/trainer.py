@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -128,6 +129,8 @@ class _Training:
             )
         if step:
             self.learner.restore(state)
+            if self._processes.is_main:
+                print(f"goes on after step {step} of {self._recipe.steps}", file=sys.stderr)
         return step
 
     def run(
