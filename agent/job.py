@@ -19,6 +19,7 @@ from agent.command import CommandError, CommandFailed
 from agent.context import Models, build_models
 from agent.disk import Room, bytes_wanted, disk_use, free_bytes
 from agent.diversity import Diversity
+from agent.inspect_jobs import print_jobs
 from agent.log import logging_to
 from agent.nodes import RunError
 from agent.profile import Profile, ProfileError, load_profile
@@ -132,7 +133,8 @@ def _campaign(
     )
     session.listeners.append(lambda event, sample: _log(log, event, sample))
     for pool in session.pools:
-        pool.on_change = partial(_say_of_servers, console, log)
+        pool.on_change = partial(_say_of, "servers", console, log)
+    session.training.say = partial(_say_of, "training", console, log)
     log.info("session begun", target=limits.target, config_hash=session.profile.hash)
     with ExitStack() as stack:
         campaign = Campaign(session, limits, _reporter(console, session, limits, stack))
@@ -165,9 +167,9 @@ def _reporter(console: Console, session: Session, limits: Limits, stack: ExitSta
     return stack.enter_context(LiveReporter(console, limits.target, accepted))
 
 
-def _say_of_servers(console: Console, log: structlog.stdlib.BoundLogger, line: str) -> None:
+def _say_of(what: str, console: Console, log: structlog.stdlib.BoundLogger, line: str) -> None:
     console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
-    log.warning("servers", note=line)
+    log.warning(what, note=line)
 
 
 def _log(log: structlog.stdlib.BoundLogger, event: Event, sample: Sample) -> None:
@@ -198,6 +200,7 @@ def _say_how_it_went(console: Console, session: Session, outcome: Outcome, targe
     console.print(summary(counts, reasons, kinds, seconds, variety))
     if outcome == "clips used up":
         console.print(f"  sources: {told(file_counts(ledger), NO_VIDEO)}", highlight=False, markup=False)
+    print_jobs(ledger, console)
     disk = f"disk      {disk_use(session.run)}"
     for line in (disk, f"dataset   {session.run / 'dataset'}", f"traces    python -m agent.inspect {session.run}"):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -20,9 +20,9 @@ from ditto_models.executors.base import exit_name
 from memory.group_commit import now
 from memory.jobs import Job, Progress
 
-GLANCE_SECONDS = 0.5
+GLANCE_SECONDS = 0.3
 """Between looks at whether it lives."""
-PROGRESS_SECONDS = 15.0
+PROGRESS_SECONDS = 60.0
 """Between entries of its progress in the ledger."""
 LINGER_SECONDS = 30.0
 """For what it left running to end, once it has said how it ended."""
@@ -36,12 +36,10 @@ class StopSign:
     """How much a person wants jobs to stop: not at all, with their work saved, or at once."""
 
     asked: int = 0
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ask(self) -> None:
         """Ask once more."""
         self.asked += 1
-        self.changed.set()
 
     def lift(self) -> None:
         """Let jobs run again."""
@@ -75,7 +73,11 @@ class JobRunner:
         if job.status in ("waiting", "stopped") and not self.stop.asked:
             job = await asyncio.to_thread(self._started, job, process)
         if job.status == "running":
-            job = await self._watched(job, process)
+            try:
+                job = await self._watched(job, process)
+            except asyncio.CancelledError:
+                self.say(f"{job.id}: goes on by itself; the next agent.run on this run takes it up")
+                raise
         return job
 
     def spec(self, job: Job) -> Spec:
@@ -127,8 +129,7 @@ class JobRunner:
                 is_killed = now_at >= deadline or self.stop.asked > 1
             if is_killed or now_at - ended_at >= LINGER_SECONDS:
                 process.signal(signal.SIGKILL)
-            self.stop.changed.clear()
-            await _set_within(self.stop.changed, GLANCE_SECONDS)
+            await asyncio.sleep(GLANCE_SECONDS)
         return self._settled(self._progressed(job, process), process, was_watched=True, is_killed=is_killed)
 
     def _progressed(self, job: Job, process: JobProcess) -> Job:
@@ -150,6 +151,8 @@ class JobRunner:
             seconds = self.profile.training.stop_seconds
             said = f"it did not stop within {seconds:g} s and was killed" if self.stop.asked < 2 else "it was killed"
             return self._ended(job, status="stopped", error=said)
+        if outcome is None and self.stop.asked:
+            return self._ended(job, status="stopped", error="it was stopped before it had begun")
         if outcome is None and not was_watched and job.lost + 1 < MOST_LOST:
             job = job.model_copy(update={"lost": job.lost + 1})
             return self._ended(job, status="stopped", error="its process was gone, with nobody there to see it end")
@@ -183,10 +186,3 @@ class JobRunner:
 def _last_word(process: JobProcess) -> str:
     said = last_line(process.folder / "worker.err")
     return f" ({said})" if said else ""
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return

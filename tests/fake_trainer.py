@@ -2,11 +2,12 @@
 
 python tests/fake_trainer.py PACE FATE --data DATASET --out OUT --recipe R [...]
 
-PACE is the seconds of a step. FATE is `done`, `fails` at its third step, `deaf` to being asked to stop, or `killed`,
-which kills itself. It resumes at the step it saved.
+PACE is the seconds of a step. FATE is `done`, `fails` at its third step, `full` of its disk then, `killed` by a
+signal then, or `deaf` to being asked to stop. It resumes at the step it saved.
 """
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -48,6 +49,8 @@ def main() -> int:
         if step == 3 and options.fate == "fails":
             print("something that was said before\nerror: the data is broken; mend it", file=sys.stderr)
             return 1
+        if step == 3 and options.fate == "full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if step == 3 and options.fate == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         if stop:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -15,19 +16,26 @@ HERE = Path(__file__).parent
 FIGURES = {"color_grade": (40, 1.0), "style": (40, 0.25)}
 
 
-def training_profile(
-    *overrides: str,
-    pace: float = 0.02,
-    fate: str = "done",
-    figures: Mapping[str, tuple[int, float | None]] | str = FIGURES,
-) -> Profile:
+def training_overrides(
+    pace: float = 0.02, fate: str = "done", figures: Mapping[str, tuple[int, float | None]] | str = FIGURES
+) -> list[str]:
+    """Of a profile that trains with the fakes, when it is told to."""
     told = figures if isinstance(figures, str) else json.dumps(figures)
     programs = {
         "command": [sys.executable, str(HERE / "fake_trainer.py"), str(pace), fate],
         "evaluate_command": [sys.executable, str(HERE / "fake_evaluator.py"), told],
     }
     given = [f"training.{name}={json.dumps(value)}" for name, value in programs.items()]
-    return fake_profile(*given, "training.recipes=[tiny]", *overrides)
+    return [*given, "training.recipes=[tiny]"]
+
+
+def training_profile(
+    *overrides: str,
+    pace: float = 0.02,
+    fate: str = "done",
+    figures: Mapping[str, tuple[int, float | None]] | str = FIGURES,
+) -> Profile:
+    return fake_profile(*training_overrides(pace, fate, figures), *overrides)
 
 
 def jobs_of(run: Path) -> list[Job]:
@@ -50,3 +58,10 @@ def begun_of(run: Path, job: str) -> list[dict[str, object]]:
     """How its trainer was called, each time."""
     lines = (run / "training" / job / "editto" / "begun.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)

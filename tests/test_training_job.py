@@ -1,0 +1,191 @@
+"""A training job as a process: how it ends is recorded whatever ends it, and it resumes where it stopped."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.flywheel import quota_weights
+from agent.profile import Profile
+from agent.training_config import FlywheelConfig, TrainingConfig
+from agent.training_job import JobRunner, StopSign
+from agent.training_offer import ordered
+from agent.training_process import JobProcess
+from memory.jobs import Job, TypeScore
+from tests.training_runs import begun_of, steps_of, training_profile, wait_until
+from tools.train_editto import PairFilter
+
+
+class Jobs:
+    """A run with a job in it, and what was kept and said of it."""
+
+    def __init__(self, run: Path, profile: Profile) -> None:
+        self.run = run
+        self.kept: list[Job] = []
+        self.said: list[str] = []
+        self.stop = StopSign()
+        self.runner = JobRunner(run=run, profile=profile, keep=self.kept.append, say=self.said.append, stop=self.stop)
+
+    def carried(self, job: Job | None = None, *, stop: int = 0, leave: bool = False) -> Job:
+        """The job as far as it goes, stopped after its first step so many times or left alone then."""
+        (self.run / "dataset").mkdir(parents=True, exist_ok=True)
+        job = job or ordered(self.runner.profile.training, "tiny", PairFilter(scope="local"), "end", (), 7)
+        return asyncio.run(self._carried(job, stop, leave))
+
+    async def _carried(self, job: Job, stop: int, leave: bool) -> Job:
+        task = asyncio.create_task(self.runner.carry(job))
+        if stop or leave:
+            saved = self.runner.folder(job) / "editto" / "saved.json"
+            await asyncio.to_thread(wait_until, saved.exists)
+        for _ in range(stop):
+            self.stop.ask()
+        if not leave:
+            return await task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return self.kept[-1]
+
+
+def test_a_job_trains_on_what_was_asked_for_and_is_evaluated(tmp_path: Path) -> None:
+    profile = training_profile(
+        "training.min_scores={edit_applied: 0.6}", "training.edit_types=[style]", "training.overrides=[steps=9]"
+    )
+    jobs = Jobs(tmp_path, profile)
+    job = jobs.carried()
+    assert (job.status, job.exit_code, job.error, job.steps) == ("done", 0, "", 9)
+    assert job.evaluation["style"].model_dump() == {"pairs": 40, "passed": 0.25}
+    assert job.progress
+    assert job.progress.step == 6
+    [begun] = begun_of(tmp_path, job.id)
+    said = begun["arguments"]
+    assert isinstance(said, list)
+    assert said[-4:] == ["data.min_scores.edit_applied=0.6", "data.edit_types=[style]", "data.scope=local", "steps=9"]
+    assert said[:2] == ["--data", str(tmp_path / "dataset")]
+    assert said[said.index("--cache") + 1] == str(tmp_path / "training" / "cache")
+    assert [one.status for one in jobs.kept] == ["running", "running", "done"]
+
+
+@pytest.mark.parametrize(
+    ("fate", "code", "error"),
+    [
+        ("fails", 1, "exit code 1: error: the data is broken; mend it"),
+        ("full", 1, "exit code 1: OSError: [Errno 28] No space left on device"),
+        ("killed", -9, "SIGKILL: it said nothing"),
+    ],
+)
+def test_a_trainer_that_ends_badly_leaves_a_failed_job(tmp_path: Path, fate: str, code: int, error: str) -> None:
+    job = Jobs(tmp_path, training_profile(fate=fate)).carried()
+    assert (job.status, job.exit_code, job.error) == ("failed", code, error)
+    assert not job.evaluation
+    assert not job.is_open
+
+
+def test_a_trainer_that_is_not_there_leaves_a_failed_job(tmp_path: Path) -> None:
+    profile = training_profile("training.command=[/no/such/trainer]")
+    job = Jobs(tmp_path, profile).carried()
+    assert (job.status, job.error) == (
+        "failed",
+        "exit code 127: '/no/such/trainer' cannot be run: No such file or directory",
+    )
+
+
+def test_a_job_whose_folder_cannot_be_made_fails(tmp_path: Path) -> None:
+    (tmp_path / "training").write_text("in the way")
+    job = Jobs(tmp_path, training_profile()).carried()
+    assert job.status == "failed"
+    assert job.error.startswith("it could not be started: ")
+
+
+def test_a_job_that_cannot_say_how_it_ended_fails_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "training" / "job-0001" / ".outcome.json").mkdir(parents=True)
+    job = Jobs(tmp_path, training_profile()).carried()
+    assert job.status == "failed"
+    assert job.error.startswith("its process ended without a word (IsADirectoryError: ")
+
+
+@pytest.mark.parametrize(("figures", "why"), [("broken", "error: no test pairs"), ("[]", "AttributeError: 'list'")])
+def test_an_evaluation_that_fails_leaves_the_training_done(tmp_path: Path, figures: str, why: str) -> None:
+    job = Jobs(tmp_path, training_profile(figures=figures)).carried()
+    assert (job.status, job.evaluation) == ("done", {})
+    assert job.evaluation_error.startswith(why)
+
+
+def test_a_stopped_job_goes_on_where_it_was(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, training_profile(pace=0.2))
+    job = jobs.carried(stop=1)
+    assert (job.status, job.exit_code, job.is_open) == ("stopped", 1, True)
+    done_before = steps_of(tmp_path, job.id)
+    assert 0 < len(done_before) < 6
+    jobs.stop.lift()
+    job = jobs.carried(job)
+    assert job.status == "done"
+    assert steps_of(tmp_path, job.id) == [1, 2, 3, 4, 5, 6], "no step was done twice"
+    first, second = begun_of(tmp_path, job.id)
+    assert first["arguments"] == second["arguments"]
+    assert second["first"] == len(done_before) + 1
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [(1, 0.4), (2, 300.0)])
+def test_a_job_that_does_not_stop_is_killed_in_time_or_when_asked_twice(
+    tmp_path: Path, asked: int, seconds: float
+) -> None:
+    profile = training_profile(f"training.stop_seconds={seconds}", pace=0.7, fate="deaf")
+    job = Jobs(tmp_path, profile).carried(stop=asked)
+    assert job.status == "stopped"
+    assert job.error == ("it did not stop within 0.4 s and was killed" if asked == 1 else "it was killed")
+    assert not JobProcess(tmp_path / "training" / job.id).is_alive()
+
+
+def test_a_job_whose_campaign_died_is_taken_up_and_one_that_died_with_it_resumed(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, training_profile(pace=0.1))
+    left = jobs.carried(leave=True)
+    assert left.status == "running"
+    assert jobs.said[-1] == "job-0001: goes on by itself; the next agent.run on this run takes it up"
+    again = Jobs(tmp_path, training_profile(pace=0.1))
+    assert again.carried(left).status == "done"
+    assert len(begun_of(tmp_path, left.id)) == 1, "its process was never begun again"
+    assert again.carried(left).status == "done", "even if it ended with nobody there to see it"
+
+    other = ordered(TrainingConfig(recipes=("tiny",)), "tiny", PairFilter(), "end", (left,), 7)
+    left = jobs.carried(other, leave=True)
+    os.killpg(left.pid, signal.SIGKILL)
+    wait_until(lambda: not JobProcess(tmp_path / "training" / left.id).is_alive())
+    job = again.carried(left)
+    assert (job.status, job.lost) == ("done", 1)
+    assert steps_of(tmp_path, job.id) == [1, 2, 3, 4, 5, 6]
+    lost = left.model_copy(update={"lost": 2})
+    (tmp_path / "training" / lost.id / "outcome.json").unlink()
+    assert again.carried(lost).status == "failed", "not for ever"
+
+
+LEAST, MOST = 0.5, 2.0
+scores = st.builds(
+    TypeScore, pairs=st.integers(0, 500), passed=st.none() | st.floats(0, 1, allow_nan=False, allow_infinity=False)
+)
+
+
+@given(st.dictionaries(st.sampled_from(["style", "season", "recolor", "weather"]), scores))
+def test_weights_keep_their_bounds_and_fall_as_types_pass(evaluation: dict[str, TypeScore]) -> None:
+    config = FlywheelConfig(on=True, least=LEAST, most=MOST)
+    weights = quota_weights(evaluation, config)
+    assert set(weights) == {kind for kind, one in evaluation.items() if one.pairs and one.passed is not None}
+    assert all(LEAST <= weight <= MOST for weight in weights.values())
+    for kind, one in evaluation.items():
+        if kind in weights and one.passed and one.passed > 0.1:
+            worse = evaluation | {kind: TypeScore(pairs=one.pairs, passed=one.passed - 0.1)}
+            assert quota_weights(worse, config)[kind] >= weights[kind] - 1e-9
+
+
+def test_a_few_pairs_hardly_count_and_many_do() -> None:
+    config, rest = FlywheelConfig(on=True), TypeScore(pairs=1000, passed=0.8)
+    few = quota_weights({"rest": rest, "weak": TypeScore(pairs=1, passed=0.0)}, config)["weak"]
+    many = quota_weights({"rest": rest, "weak": TypeScore(pairs=200, passed=0.0)}, config)["weak"]
+    assert 1.0 < few < 1.25
+    assert many == 2.0
+    assert quota_weights({"rest": rest}, config) == {"rest": pytest.approx(1.0)}
+    perfect = TypeScore(pairs=50, passed=1.0)
+    assert quota_weights({"one": perfect, "other": perfect}, config) == {"one": 1.0, "other": 1.0}
