@@ -7,6 +7,7 @@ from hypothesis import settings
 
 from tests.pretended_machine import quick_models, two_gpus, vace_profile
 from tests.quick_torch import quick_torch
+from tests.small_disk import small_disk
 from tests.tiny_hub import model_hub
 from tests.vllm_server import servers, trained_server, vllm_server, vllm_servers
 
@@ -15,6 +16,7 @@ __all__ = [
     "quick_models",
     "quick_torch",
     "servers",
+    "small_disk",
     "trained_server",
     "two_gpus",
     "vace_profile",

@@ -5,7 +5,6 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -104,17 +103,6 @@ def test_what_a_target_may_take_is_told_by_what_was_made_so_far() -> None:
     room = Room(config=DiskConfig(min_free_gb=1), free=lambda: 3_000_000_000)
     assert (room.shortage(10**12), room.warning(10**9)) == (None, None)
     assert "may take 1.0 TB more" in str(room.warning(10**12))
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], check=False)
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def worker(*arguments: object) -> "subprocess.CompletedProcess[str]":

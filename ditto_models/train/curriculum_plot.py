@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ditto_models.train.curriculum import Curriculum
 from ditto_models.train.log_lines import LogLine
+from ditto_models.train.whole_file import write_whole
 
 PLOT = "curriculum.png"
 _WITH, _WITHOUT, _ORDER, _VALIDATION = "#1b6ca8", "#d1495b", "#6b7280", "#2e7d32"
@@ -31,9 +33,9 @@ def plot_curriculum(path: Path, curriculum: Curriculum, steps: int, lines: Seque
     for each in axes:
         each.grid(alpha=0.25)
         each.spines[["top", "right"]].set_visible(False)
-    unfinished = path.with_name(f".{path.name}")
-    figure.savefig(unfinished, format="png")
-    unfinished.replace(path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    write_whole(path, [drawn.getvalue()])
 
 
 def _dials(axes: Any, curriculum: Curriculum, steps: int) -> None:

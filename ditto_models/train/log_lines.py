@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ditto_models.train.whole_file import write_whole
 
 LOG = "log.jsonl"
 
@@ -54,9 +55,4 @@ def cut_log(out: Path, step: int) -> None:
     path, lines = out / LOG, read_log(out)
     if not path.is_file():
         return
-    unfinished = path.with_name(f".{path.name}")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.writelines(line.model_dump_json() + "\n" for line in lines if line.step <= step)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    write_whole(path, (line.model_dump_json().encode() + b"\n" for line in lines if line.step <= step))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.train.card import CARD, WEIGHTS, EdittoCard
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.trainable import ADAPTER, Branch, Linear, Lora
-from ditto_models.train.whole_file import write_whole
+from ditto_models.train.whole_file import save_tensors, write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -25,22 +24,13 @@ def save_result(folder: Path, card: EdittoCard, weights: Mapping[str, torch.Tens
     Raises:
         CommandFailed: the disk is full.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    unfinished = folder / f".{WEIGHTS}-{os.getpid()}"
     try:
-        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, unfinished, {"format": "pt"})
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.replace(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
+        save_tensors(folder / WEIGHTS, {name: each.contiguous() for name, each in weights.items()}, {"format": "pt"})
+        write_whole(folder / CARD, [card.model_dump_json(indent=2).encode(), b"\n"])
+    except OSError as error:
         raise CommandFailed(
             f"the result could not be saved in {str(folder)!r}: {error}; make room and run the same command again"
         ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    write_whole(folder / CARD, [card.model_dump_json(indent=2).encode(), b"\n"])
 
 
 def exported(trains: Linear | Branch | Lora, trained: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
