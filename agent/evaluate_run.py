@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -64,7 +65,7 @@ def evaluate(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopped_by_a_person())
         page = stack.enter_context(replacing(options.html, "--html")) if options.html else None
-        rows = Rows(pairs, edits)
+        rows = Rows(pairs, edits, stop)
         judged = stack.enter_context(judging(rows, profile, options.workers, bool(page)))
         take_in(judged, Tally(0), len(pairs), [rows.teller(evaluation, clip, profile.clips)], stop)
         evaluation.stopped = stop.is_set() and len(evaluation.scored) < len(pairs)
@@ -90,15 +91,21 @@ def _tell(evaluation: Evaluation, as_json: bool) -> None:
 
 
 class Rows:
-    """Pairs as the judge takes them, in their order; what is judged of them comes back in the same."""
+    """Pairs as the judge takes them, in their order; what is judged of them comes back in the same.
 
-    def __init__(self, pairs: Sequence[EvaluationPair], edits: Edits) -> None:
+    The judge takes some ahead; none is edited for it any more once `stop` is set.
+    """
+
+    def __init__(self, pairs: Sequence[EvaluationPair], edits: Edits, stop: threading.Event) -> None:
         self._pairs = pairs
         self._edits = edits
+        self._stop = stop
         self._given: deque[tuple[EvaluationPair, Path | None]] = deque()
 
     def __iter__(self) -> Iterator[ListedPair]:
         for pair in self._pairs:
+            if self._stop.is_set():
+                return
             row, edited = self._row(pair)
             self._given.append((pair, edited))
             yield row

@@ -1,15 +1,18 @@
 """The command over a dataset: what it says, what it makes once, and what becomes of pairs that cannot be used."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.evaluate_edits import Made, NoEdit
 from agent.evaluate_pairs import EvaluationPair, at_most, own_pairs
 from tests.commands import call, line_of, problem_of
 from tests.fake_run import make_clips, run_fake
 from tests.report_page import check_page
+from tests.scripted_server import ScriptedServer
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,13 @@ def evaluated(*arguments: object) -> dict[str, Any]:
 
 def metadata(run: Path) -> Path:
     return run / "dataset" / "shard-00000" / "metadata.jsonl"
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    """A judge who says eight to everything."""
+    with ScriptedServer(lambda asked: json.dumps({"reason": "as asked", "score": 8})) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -131,25 +141,47 @@ def test_the_few_that_are_drawn_are_the_same_each_time_and_keep_their_order() ->
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick_torch")
-def test_an_editto_makes_the_edits_of_a_split_once(run: Path, tmp_path: Path) -> None:
+def test_an_editto_makes_the_edits_of_a_split_once_and_a_model_judges_them(
+    run: Path, tmp_path: Path, server: ScriptedServer
+) -> None:
+    from agent.evaluate_editto import editto
     from tests.tiny_editto import tiny_editto
 
     model = tiny_editto(tmp_path / "model")
     quick = ("--set", "sampling.num_steps=1", "--set", "guidance_scale=1", "--set", "placement.device=cpu")
-    asked = ("--data", run, "--model", model, *quick, "--most", 2, "--workers", 1, "clip_scores.kind=none")
+    served = (f"servers.vlm.base_urls={server.base_url}", f"servers.vlm.model={server.model}", "judge.votes=1")
+    asked = ("--data", run, "--model", model, *quick, "--most", 2, "--workers", 1, "--profile", "served", *served)
     found = evaluated(*asked, "--html", tmp_path / "r.html")
+    assert found["judge"] == server.model
+    assert [pair["vlm"] for pair in found["pairs"]] == [8, 8]
+    assert found["overall"]["vlm"] == 8
     assert [pair["decision"] for pair in found["pairs"]].count("unreadable") == 0
     assert "editto.safetensors" in found["edits"]
     made = sorted((model / "evaluation" / "edits").iterdir())
     assert sorted(pair["edited"] for pair in found["pairs"]) == [str(path) for path in made]
     assert all("/edited/" in pair["reference"] for pair in found["pairs"])
     assert len(check_page((tmp_path / "r.html").read_text()).all("img")) == 2 * 12
-    written = [path.stat().st_mtime_ns for path in made]
-    made[1].unlink()
-    assert evaluated(*asked)["overall"] == found["overall"], "the same edit again"
-    again = sorted((model / "evaluation" / "edits").iterdir())
-    assert again == made
-    assert [path.stat().st_mtime_ns == before for path, before in zip(again, written, strict=True)] == [True, False]
+    settings = [setting for setting in quick if setting != "--set"]
+    moved = tmp_path / "moved"
+    (model / "evaluation").rename(tmp_path / "edits")
+    model.rename(moved)
+    key = editto(str(moved), None, settings).key
+    first = next((tmp_path / "edits" / "edits").iterdir())
+    assert sum(is_there(first, pair, key) for pair in own_pairs(run, "test")) == 1, "what is there is not made again"
+    assert editto(str(moved), None, settings[1:]).key != key
+    card = (moved / "editto.json").read_text()
+    (moved / "editto.json").write_text(card.replace('"steps": 1', '"steps": 2'))
+    assert editto(str(moved), None, settings).key != key
+
+
+def is_there(path: Path, pair: EvaluationPair, key: str) -> bool:
+    def never(*_: object) -> None:
+        raise ValueError("made again")
+
+    try:
+        return Made(never, key, path.parent.parent, None).of(pair).edited == path
+    except NoEdit:
+        return False
 
 
 def test_a_model_that_cannot_be_used_is_refused_in_a_line(run: Path, tmp_path: Path) -> None:

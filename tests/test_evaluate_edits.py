@@ -1,5 +1,6 @@
 """Edits that an editor makes for an evaluation: each once, by what they are made of; what it cannot do is named."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from agent.clip_rules import IngestConfig
 from agent.command import CommandError
 from agent.evaluate_edits import Made, NoEdit, OfDataset, OfFolder
 from agent.evaluate_pairs import EvaluationPair
+from agent.evaluate_run import Rows
 from agent.pair_files import MAX_FRAMES
 from ditto_models import video
 from ditto_models.gpu.network import DoesNotFit, OutOfMemory
@@ -109,6 +111,16 @@ def test_a_source_that_cannot_be_read_is_a_reason(tmp_path: Path) -> None:
             )
     with pytest.raises(CommandError, match="--out"):
         Made(Inverting(), "one", tmp_path / "words.mp4", None)
+
+
+def test_no_more_are_made_once_a_person_stopped_it(pair: EvaluationPair, tmp_path: Path) -> None:
+    editor, stop = Inverting(), threading.Event()
+    pairs = [EvaluationPair(id=str(number), source=pair.source, instruction=f"{number}") for number in range(9)]
+    rows = iter(Rows(pairs, Made(editor, "one", tmp_path / "out", None), stop))
+    assert next(rows).id == "0"
+    stop.set()
+    assert list(rows) == []
+    assert editor.asked == ["0"]
 
 
 def test_edits_of_others_go_by_the_names_that_benchmarks_have(pair: EvaluationPair, tmp_path: Path) -> None:
