@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.command import CommandError
-from agent.evaluate_figures import PASSED, Figure, Scored, averaged, figures_json
+from agent.evaluate_figures import Figure, Scored, averaged, figures_json
 from agent.plain import plain
 from ditto_models.settings import first_problem
 
@@ -31,7 +30,7 @@ class EarlierPair(BaseModel):
 
     id: str
     instruction: str
-    decision: Literal["accepted", "rejected", "unscored", "unreadable"]
+    passed: float | None
     clip_t: float | None
     clip_f: float | None
     vlm: float | None
@@ -40,8 +39,8 @@ class EarlierPair(BaseModel):
     def figures(self) -> dict[str, float | None]:
         """By the names that `Scored.figures` has."""
         axes = {f"axes.{axis}": score.value for axis, score in self.scores.items()}
-        told = {"clip_t": self.clip_t, "clip_f": self.clip_f, "vlm": self.vlm}
-        return {"passed": PASSED.get(self.decision), **told, **axes}
+        told = {"passed": self.passed, "clip_t": self.clip_t, "clip_f": self.clip_f, "vlm": self.vlm}
+        return {**told, **axes}
 
 
 class Earlier(BaseModel):

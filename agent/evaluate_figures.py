@@ -10,6 +10,8 @@ import numpy as np
 from pydantic import JsonValue
 
 from agent.judged import Judged
+from agent.pair_verdict import WITHOUT_KEY_FRAME
+from memory.sample import AxisVerdict
 from tools.critic.axes import MODEL_AXES, SAFETY
 from tools.critic.votes import LEAST, MOST
 
@@ -37,8 +39,17 @@ class Scored:
 
     @property
     def passed(self) -> float | None:
-        """1 of an accepted pair, 0 of a rejected one; None where it could not be decided."""
+        """1 of an accepted pair, 0 of a rejected one; None where it could not have been accepted.
+
+        So it is where an axis that the pair needs could not be assessed, though another one rejects it: those that none
+        rejects are unscored, and shares of the rest would be 0 whatever the editor.
+        """
+        if any(score.passed is None and score.counted for score in self._needed()):
+            return None
         return PASSED.get(self.judged.decision)
+
+    def _needed(self) -> list[AxisVerdict]:
+        return [score for axis, score in self.judged.scores.items() if axis not in WITHOUT_KEY_FRAME]
 
     @property
     def vlm(self) -> float | None:
@@ -65,6 +76,7 @@ class Scored:
             **self.judged.as_json(),
             "edit_type": self.edit_type,
             "reference": self.reference or None,
+            "passed": self.passed,
             "clip_t": self.clip_t,
             "clip_f": self.clip_f,
             "vlm": self.vlm,

@@ -7,6 +7,10 @@ from agent.verdicts import judge
 from memory.sample import Critique, Verdict
 from tools.critic.of_pair import Pair, PairCritic
 
+ALONE = frozenset({"distinct"})
+"""What a pair by itself cannot be judged on."""
+WITHOUT_KEY_FRAME = ALONE | {"key_frame_followed"}
+
 
 def verdict_of(pair: Pair, critic: PairCritic, policy: PolicyConfig) -> Verdict:
     """Judge a pair as a run's are judged, by measuring alone; without a key frame, following it is not required."""
@@ -23,4 +27,4 @@ def verdict_on(
 
 def impossible(pair: Pair) -> frozenset[str]:
     """The axes that a pair by itself cannot be judged on."""
-    return frozenset({"distinct"} if pair.key_edited is not None else {"distinct", "key_frame_followed"})
+    return ALONE if pair.key_edited is not None else WITHOUT_KEY_FRAME

@@ -43,6 +43,12 @@ def scored(
     return Scored(judged=judged, edit_type=edit_type, group=str(more.pop("group", name)), **more)  # type: ignore[arg-type]
 
 
+def test_a_rejected_pair_that_could_not_have_been_accepted_is_no_failure() -> None:
+    assert scored("a", "rejected", {"edit_applied": None, "source_motion": 0.1}).passed is None
+    assert scored("a", "rejected", {"edit_applied": 0.1, "key_frame_followed": None, "distinct": None}).passed == 0
+    assert summary([scored("a", "rejected", {"edit_applied": None})]).as_json()["passed"] is None
+
+
 def test_passed_is_of_those_that_could_be_decided() -> None:
     pairs = [
         scored("a", "accepted", clip_t=20.0),
