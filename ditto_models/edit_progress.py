@@ -27,6 +27,7 @@ class EditProgress:
             TimeRemainingColumn(),
             console=console,
             transient=True,
+            speed_estimate_period=3600,  # a step of a large network may take a minute
             disable=not console.is_terminal,
         )
         self._task = self._progress.add_task("reading the clip and the weights", total=None)

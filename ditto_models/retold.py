@@ -119,6 +119,7 @@ def retold(path: Path, timeline: Timeline, crf: int = 12) -> Iterator[Writing]:
         OSError: the disk is full, read-only or broken.
     """
     unfinished = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    unfinished.touch()  # the container would first look for its folder when the first frame is there, hours later
     try:
         with ExitStack() as files:
             container = files.enter_context(av.open(str(unfinished), "w"))

@@ -119,6 +119,8 @@ def test_nothing_is_left_of_a_file_that_was_not_finished(tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt):
         stopped()
     assert (out / "b.mp4").read_bytes() == b"before"
+    with pytest.raises(FileNotFoundError), retold(tmp_path / "nowhere" / "b.mp4", timeline):
+        pytest.fail("what cannot be written is told before the first frame")
 
 
 def test_what_is_no_video_or_was_changed_is_told(tmp_path: Path) -> None:
