@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.evaluate_edits import EditFile
-from ditto_models.edit import config_of, sizes_of
+from ditto_models.edit_model import config_of, sizes_of
 from ditto_models.train.card import CARD
 
 SEED = 0
@@ -32,11 +31,8 @@ def editto(model: str, base: str | None, settings: Sequence[str]) -> MadeBy:
     Raises:
         CommandError: there is none, or a setting is unknown or out of bounds.
     """
-    options = argparse.Namespace(
-        model=model, base=base, overrides=list(settings), largest=None, steps=None, guidance=None
-    )
-    sizes = sizes_of(options)
-    config = config_of(options, sizes)
+    sizes = sizes_of(model)
+    config = config_of(model, base, settings, sizes)
 
     # Loaded late: what is asked for may be wrong.
     from ditto_models.edit_clip import edit_clip

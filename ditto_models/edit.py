@@ -10,17 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ditto_models.command import CommandError, command
-
-if TYPE_CHECKING:
-    from ditto_models.gpu.editto import EdittoConfig
-    from ditto_models.train.buckets import Bucket
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _edit(options: argparse.Namespace) -> int:
     from ditto_models.container import VideoError
     from ditto_models.edit_clip import edit_clip
+    from ditto_models.edit_model import config_of, sizes_of
     from ditto_models.edit_progress import EditProgress
     from ditto_models.gpu.editto import Editto
     from ditto_models.timeline import timeline_of
@@ -96,8 +91,11 @@ def _edit(options: argparse.Namespace) -> int:
     instruction = " ".join(options.instruction.split())
     if not instruction:
         raise CommandError("--instruction is empty; expected what to change, for example 'make it snow'")
-    sizes = sizes_of(options)
-    config = config_of(options, sizes)
+    sizes = sizes_of(options.model, options.largest)
+    settings = list(options.overrides)
+    settings += [] if options.steps is None else [f"sampling.num_steps={options.steps}"]
+    settings += [] if options.guidance is None else [f"guidance_scale={options.guidance}"]
+    config = config_of(options.model, options.base, settings, sizes)
     _check_out(options.clip, options.out, options.overwrite)
     try:
         clip = timeline_of(options.clip)
@@ -119,73 +117,6 @@ def _edit(options: argparse.Namespace) -> int:
         f"window{'s'[: len(edited.windows) > 1]}, {edited.seconds:g} s"
     )
     return 0
-
-
-def config_of(options: argparse.Namespace, sizes: Sequence[Bucket]) -> EdittoConfig:
-    """The model and its settings, as the arguments say.
-
-    Raises:
-        CommandError: there is no such model, or a setting is unknown or out of bounds.
-    """
-    from pydantic import ValidationError
-
-    from ditto_models.gpu.editto import EdittoConfig
-    from ditto_models.settings import first_problem, override
-
-    model = Path(options.model).expanduser()
-    values: dict[str, object] = {"sampling": {"kind": "full"}}
-    pixels = max(size.width * size.height for size in sizes)
-    values["largest"] = {"frames": max(size.frames for size in sizes), "pixels": pixels}
-    if model.suffix == ".safetensors":
-        if not options.base:
-            raise CommandError(f"--model {options.model!r} is a file; name what it was trained of, by --base REPO")
-        if not model.is_file():
-            raise CommandError(f"--model {options.model!r} is not there; expected a .safetensors file or a folder")
-        values |= {"trained": {"repo": str(model.parent), "file": model.name}}
-    else:
-        values |= {"model": str(model)}
-    if options.base:
-        values |= {"weights": {"repo": options.base}}
-    for text in options.overrides:
-        override(values, text, "model", "placement.offload=group")
-    if options.steps is not None:
-        override(values, f"sampling.num_steps={options.steps}", "model", "sampling.num_steps=30")
-    if options.guidance is not None:
-        values |= {"guidance_scale": options.guidance}
-    try:
-        return EdittoConfig.model_validate(values)
-    except ValidationError as error:
-        raise CommandError(f"model {options.model!r}: {first_problem(error)}") from error
-
-
-def sizes_of(options: argparse.Namespace) -> tuple[Bucket, ...]:
-    """Sizes that it may be made at: as asked, or as it was trained at.
-
-    Raises:
-        CommandError: the model has no card, or --largest is no size that Wan can take.
-    """
-    from pydantic import ValidationError
-
-    from ditto_models.edit_clip import UNCARDED
-    from ditto_models.gpu.tensor_file import WeightsError
-    from ditto_models.settings import first_problem
-    from ditto_models.train.buckets import Bucket
-    from ditto_models.train.card import read_card
-
-    if not options.largest:
-        model = Path(options.model).expanduser()
-        try:
-            return (UNCARDED,) if model.suffix == ".safetensors" else read_card(model).buckets
-        except WeightsError as error:
-            raise CommandError(f"--model: {error}") from error
-    found = re.fullmatch(r"(\d+)x(\d+)x(\d+)", options.largest)
-    if not found:
-        raise CommandError(f"--largest is {options.largest!r}; expected WIDTHxHEIGHTxFRAMES, for example 832x480x81")
-    width, height, frames = map(int, found.groups())
-    try:
-        return (Bucket(width=width, height=height, frames=frames),)
-    except ValidationError as error:
-        raise CommandError(f"--largest {options.largest!r}: {first_problem(error)}") from error
 
 
 def _check_out(clip: Path, out: Path, overwrite: bool) -> None:

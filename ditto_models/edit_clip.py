@@ -16,9 +16,6 @@ from ditto_models.retold import retold
 from ditto_models.timeline import Timeline, frames_of
 from ditto_models.train.buckets import Bucket
 
-UNCARDED = Bucket(frames=81, height=480, width=832)
-"""Of weights without a card: the smaller size of Wan."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Edited:

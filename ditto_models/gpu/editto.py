@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.carrier import check
@@ -17,10 +17,8 @@ from ditto_models.gpu.denoising import OnStep
 from ditto_models.gpu.editto_weights import with_editto
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
-from ditto_models.gpu.network import Network
-from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
-from ditto_models.gpu.placement import PlacementConfig, ease
+from ditto_models.gpu.pipeline_network import PipelineConfig, PipelineNetwork
 from ditto_models.gpu.sigmas import FewSteps, FullSteps, exact_scheduler, few_step_sigmas
 from ditto_models.gpu.single_file import SingleFileConfig
 from ditto_models.gpu.vace_call import VaceCall, made_by_vace
@@ -30,13 +28,11 @@ from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resol
 from ditto_models.train.card import WEIGHTS, read_card
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
-class EdittoConfig(BaseModel):
+class EdittoConfig(PipelineConfig):
     """Which weights, and how they are run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = ""
     """Folder that ditto_models.train wrote (its --out): the card in it names the base, and what was trained of it."""
@@ -47,8 +43,6 @@ class EdittoConfig(BaseModel):
     the model's own."""
     loras: tuple[LoraConfig, ...] = ()
     """Fused on top of it, in order: what makes few steps enough, for example."""
-    placement: PlacementConfig = PlacementConfig()
-    """Where and how it runs."""
     sampling: Annotated[FewSteps | FullSteps, Field(discriminator="kind")] = FullSteps()
     """The base's own many steps, or few with a LoRA that was distilled for them."""
     guidance_scale: float = Field(default=5.0, ge=1)
@@ -94,7 +88,7 @@ class EdittoConfig(BaseModel):
         return self
 
 
-class Editto(Network[EdittoConfig, Any]):
+class Editto(PipelineNetwork[EdittoConfig]):
     """A VideoGenerator, and an editor by instruction; what is loaded is a WanVACEPipeline."""
 
     def __init__(self, config: EdittoConfig) -> None:
@@ -121,14 +115,6 @@ class Editto(Network[EdittoConfig, Any]):
         if isinstance(config.sampling, FewSteps):
             pipeline.scheduler = exact_scheduler(few_step_sigmas(config.sampling.num_steps, config.sampling.shift))
         return pipeline
-
-    def ease(self, loaded: Any) -> str:
-        """Trade speed for memory by one step."""
-        return ease(loaded, self.config.placement)
-
-    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
-        """Its models, but for those that are offloaded."""
-        return resident(loaded)
 
     def edit(
         self,

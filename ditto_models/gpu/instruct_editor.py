@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
 
 from ditto_models.base import EditRequest, Frame, Mask
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.canvas import Canvas
 from ditto_models.gpu.lora import LoraConfig
 from ditto_models.gpu.mask_shape import dilated, firmed
-from ditto_models.gpu.network import Network
-from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
-from ditto_models.gpu.placement import PlacementConfig, ease
+from ditto_models.gpu.pipeline_network import PipelineConfig, PipelineNetwork
 from ditto_models.gpu.vace_controls import composed, region_of
 from ditto_models.gpu.weights import WeightsConfig, resolved
 
@@ -36,17 +33,13 @@ MARGIN = 0.03
 """Of the height: outside of a mask the edit is whole for as far as this, and gone at twice as far."""
 
 
-class InstructEditorConfig(BaseModel):
+class InstructEditorConfig(PipelineConfig):
     """What every such editor needs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: WeightsConfig
     """Of the whole pipeline."""
     loras: tuple[LoraConfig, ...] = ()
     """Fused into the transformer, in order; for example one of few-step editing, with the steps that it wants."""
-    placement: PlacementConfig = PlacementConfig()
-    """Where and how it runs."""
     keep_outside_mask: bool = False
     """Paste the source back outside the (grown, softened) mask of a local edit. Off, since the mask shows what is in
     the source: what an edit adds, and shadows and reflections of what it changes, lie outside of it."""
@@ -55,7 +48,7 @@ class InstructEditorConfig(BaseModel):
 C = TypeVar("C", bound=InstructEditorConfig)
 
 
-class InstructEditor(Network[C, Any]):
+class InstructEditor(PipelineNetwork[C]):
     """KeyFrameEditor by a diffusers pipeline; a subclass names the pipeline and says how it is called."""
 
     pipeline: ClassVar[str]
@@ -75,14 +68,6 @@ class InstructEditor(Network[C, Any]):
         pipeline = load_pipeline(self.pipeline, config.weights, config.placement, loras=config.loras)
         self.name = resolved(config.weights)  # a branch's commit is known from here on
         return pipeline
-
-    def ease(self, loaded: Any) -> str:
-        """One step to less memory."""
-        return ease(loaded, self.config.placement)
-
-    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
-        """Its models, but for those that are offloaded."""
-        return resident(loaded)
 
     @abstractmethod
     def canvas(self, frame_width: int, frame_height: int) -> Canvas:

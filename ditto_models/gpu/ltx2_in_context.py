@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.carrier import check
@@ -21,10 +21,8 @@ from ditto_models.executors.of_call import note
 from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.geometry import Grid, LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
-from ditto_models.gpu.network import Network
-from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
-from ditto_models.gpu.placement import PlacementConfig, ease
+from ditto_models.gpu.pipeline_network import PipelineConfig, PipelineNetwork
 from ditto_models.gpu.vace_controls import GREY, Region, composed, region_to_edit
 from ditto_models.gpu.weights import WeightsConfig, resolved
 
@@ -37,17 +35,13 @@ LTX = Grid(frames_step=8, side_step=32)
 """32 pixels and 8 frames to one of the VAE's, which is a patch."""
 
 
-class LTX2InContextConfig(BaseModel):
+class LTX2InContextConfig(PipelineConfig):
     """Which weights, and how they are run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: WeightsConfig = WeightsConfig(repo="Lightricks/LTX-2")
     """In diffusers' layout, of any LTX-2 pipeline."""
     loras: tuple[LoraConfig, ...] = ()
     """Fused into the transformer, in order: first of all an in-context LoRA that edits a video as words say."""
-    placement: PlacementConfig = PlacementConfig()
-    """Where and how it runs."""
     num_steps: int = Field(default=30, ge=2)
     """Of the schedule that comes with the weights; left aside where they are distilled."""
     distilled: bool = False
@@ -66,7 +60,7 @@ class LTX2InContextConfig(BaseModel):
     """Larger videos are refused."""
 
 
-class LTX2InContext(Network[LTX2InContextConfig, Any]):
+class LTX2InContext(PipelineNetwork[LTX2InContextConfig]):
     """A VideoGenerator; what is loaded is an LTX2InContextPipeline."""
 
     grid = LTX
@@ -92,14 +86,6 @@ class LTX2InContext(Network[LTX2InContextConfig, Any]):
             exact = {"use_dynamic_shifting": False, "shift": 1.0, "shift_terminal": None}
             pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config, **exact)
         return pipeline
-
-    def ease(self, loaded: Any) -> str:
-        """Trade speed for memory by one step."""
-        return ease(loaded, self.config.placement)
-
-    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
-        """Its models, but for those that are offloaded."""
-        return resident(loaded)
 
     def generate(
         self,

@@ -10,16 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ditto_models.base import Frames, Noise
 from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
-from ditto_models.gpu.network import Network
-from ditto_models.gpu.offload import resident
 from ditto_models.gpu.pipeline_loading import load_pipeline
-from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, ease
+from ditto_models.gpu.pipeline_network import PipelineConfig, PipelineNetwork
+from ditto_models.gpu.placement import device_of, dtype_of
 from ditto_models.gpu.sigmas import NUM_TRAIN_TIMESTEPS, exact_scheduler, of_timesteps, tail_sigmas
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
 from ditto_models.gpu.wan_text import MOST_TOKENS, encoded
@@ -28,7 +27,7 @@ from ditto_models.gpu.whole_model import whole
 from ditto_models.torchvision_cpu import declare_operators
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 EXPERT_BEGINS = 875
 """Timestep below which the low-noise expert was trained; above it it knows nothing."""
@@ -44,10 +43,8 @@ def _of_low_noise(weights: WeightsConfig) -> WeightsConfig:
     return weights if weights.parts else weights.model_copy(update={"parts": PARTS})
 
 
-class Wan22EnhancerConfig(BaseModel):
+class Wan22EnhancerConfig(PipelineConfig):
     """Which weights, and how far the result may stray."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: Annotated[WeightsConfig, AfterValidator(_of_low_noise)] = WeightsConfig(
         repo="Wan-AI/Wan2.2-T2V-A14B-Diffusers", parts=PARTS
@@ -58,8 +55,6 @@ class Wan22EnhancerConfig(BaseModel):
     naming. Name `weights.parts` without it, and it is not fetched either."""
     loras: tuple[LoraConfig, ...] = ()
     """Fused into the expert, in order; it is the only `transformer` here."""
-    placement: PlacementConfig = PlacementConfig()
-    """Where and how it runs."""
     low: tuple[float, ...] = Field(default=LOW, min_length=1)
     """Timesteps (1000 * noise level), falling, for noise "low"; the first says how much noise the video gets."""
     medium: tuple[float, ...] = Field(default=DITTO, min_length=1)
@@ -85,7 +80,7 @@ class Wan22EnhancerConfig(BaseModel):
         return self
 
 
-class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
+class Wan22Enhancer(PipelineNetwork[Wan22EnhancerConfig]):
     """A VideoEnhancer; what is loaded is a WanVideoToVideoPipeline without a text encoder."""
 
     def __init__(self, config: Wan22EnhancerConfig) -> None:
@@ -119,14 +114,6 @@ class Wan22Enhancer(Network[Wan22EnhancerConfig, Any]):
         )
         self.name = resolved(config.weights)  # a branch's commit is known from here on
         return pipeline
-
-    def ease(self, loaded: Any) -> str:
-        """Trade speed for memory by one step."""
-        return ease(loaded, self.config.placement)
-
-    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
-        """Its models, but for those that are offloaded."""
-        return resident(loaded)
 
     def enhance(self, source: Frames, edited: Frames, noise: Noise, seed: int) -> Frames:
         """The enhanced video, THWC uint8 RGB as `edited`, frame by frame; the same seed gives the same video.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
 from ditto_models.embedded.carrier import check
@@ -20,10 +20,10 @@ from ditto_models.executors.of_call import note
 from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
-from ditto_models.gpu.network import Network, warmed
-from ditto_models.gpu.offload import resident
+from ditto_models.gpu.network import warmed
 from ditto_models.gpu.pipeline_loading import load_pipeline
-from ditto_models.gpu.placement import PlacementConfig, dtype_of, ease
+from ditto_models.gpu.pipeline_network import PipelineConfig, PipelineNetwork
+from ditto_models.gpu.placement import dtype_of
 from ditto_models.gpu.recent import Recent
 from ditto_models.gpu.sigmas import FewSteps, FullSteps, exact_scheduler, few_step_sigmas, idle_expert
 from ditto_models.gpu.single_file import SingleFileConfig, transformer_of
@@ -41,16 +41,14 @@ from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resol
 from ditto_models.torchvision_cpu import declare_operators
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 CLIPS_WITH_DEPTH = 4
 """Clips whose depth is kept, 93 MB each at 1280x720x101: a retry, or another edit of the clip, finds it."""
 
 
-class WanVaceConfig(BaseModel):
+class WanVaceConfig(PipelineConfig):
     """Which weights, and how they are run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: WeightsConfig = WeightsConfig(repo="Wan-AI/Wan2.1-VACE-14B-diffusers")
     """In diffusers' layout: text_encoder, tokenizer, vae, scheduler, transformer, and transformer_2 where there are
@@ -62,8 +60,6 @@ class WanVaceConfig(BaseModel):
     """The same for the expert for low noise, where there are two."""
     loras: tuple[LoraConfig, ...] = ()
     """Fused into the transformers, in order: what makes few steps enough, for example."""
-    placement: PlacementConfig = PlacementConfig()
-    """Where and how it runs."""
     depth: DepthAnythingConfig = DepthAnythingConfig()
     """What measures the source's depth for the route "structure"."""
     sampling: Annotated[FewSteps | FullSteps, Field(discriminator="kind")] = FewSteps()
@@ -83,7 +79,7 @@ class WanVaceConfig(BaseModel):
     """Larger videos are refused."""
 
 
-class WanVace(Network[WanVaceConfig, Any]):
+class WanVace(PipelineNetwork[WanVaceConfig]):
     """A VideoGenerator; what is loaded is a WanVACEPipeline."""
 
     def __init__(self, config: WanVaceConfig) -> None:
@@ -115,14 +111,6 @@ class WanVace(Network[WanVaceConfig, Any]):
             pipeline.scheduler = exact_scheduler(few_step_sigmas(config.sampling.num_steps, config.sampling.shift))
         self._check_experts(pipeline)
         return pipeline
-
-    def ease(self, loaded: Any) -> str:
-        """Trade speed for memory by one step."""
-        return ease(loaded, self.config.placement)
-
-    def resident(self, loaded: Any) -> tuple[torch.nn.Module, ...]:
-        """Its models, but for those that are offloaded."""
-        return resident(loaded)
 
     def generate(
         self,
