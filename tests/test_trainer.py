@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from ditto_models.command import CommandError
 from ditto_models.train.card import read_card
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.step import TrainingFailed, learning_rate, places_of
@@ -58,3 +61,17 @@ def test_slices_are_dealt_to_processes_in_turn() -> None:
 def test_the_learning_rate_rises_and_stays() -> None:
     recipe = tiny_recipe(optimizer={"learning_rate": 1.0, "warmup_steps": 4})
     assert [learning_rate(recipe, number) for number in (0, 1, 3, 4, 90)] == [0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+def test_accelerate_is_not_to_spread_the_network_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(CommandError, match="accelerate is configured for FSDP; launch with --multi_gpu alone"):
+        losses_of(tiny_recipe(steps=1), tmp_path)
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4))
+def test_every_place_of_a_batch_belongs_to_one_process(processes: int, batch_size: int, accumulation: int) -> None:
+    dealt = [places_of(process, processes, batch_size, accumulation) for process in range(processes)]
+    every = [place for slices in dealt for places in slices for place in places]
+    assert sorted(every) == list(range(processes * batch_size * accumulation))
+    assert {len(slices) for slices in dealt} == {accumulation}

@@ -14,7 +14,7 @@ from pathlib import Path
 from ditto_models.command import CommandError, CommandFailed, command
 from ditto_models.gpu.quiet import hide_progress_bars, say_errors_only
 from ditto_models.settings import SettingsError
-from ditto_models.train.claim import check_recipe
+from ditto_models.train.claim import check_free, check_recipe
 from ditto_models.train.processes import MainProcessFailed
 from ditto_models.train.recipe import FOLDER, PublishedBase, Recipe, load_recipe
 from ditto_models.train.step import TrainingFailed
@@ -45,7 +45,7 @@ def _as_one_of_several(arguments: argparse.Namespace) -> int:
     try:
         return _train(arguments)
     except (CommandError, SettingsError, TrainingFailed, MainProcessFailed) as error:
-        if os.environ.get("RANK", "0") == "0":
+        if _is_first():
             raise
         return 2 if isinstance(error, CommandError | SettingsError) else 1
 
@@ -54,6 +54,8 @@ def _train(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe, arguments.overrides)
     out: Path = arguments.out
     check_recipe(out, recipe)
+    if _is_first():
+        check_free(out)
     say_errors_only()
     _see_that_it_suits_this_machine(recipe, arguments.recipe)
     import torch
@@ -102,6 +104,11 @@ def _train(arguments: argparse.Namespace) -> int:
         f"`python -m ditto_models.edit CLIP --instruction TEXT --model {out} --out FILE`"
     )
     return 0
+
+
+def _is_first() -> bool:
+    """Of the processes that a launcher started; alone it is."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _see_that_it_suits_this_machine(recipe: Recipe, name: str) -> None:

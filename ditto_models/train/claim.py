@@ -58,6 +58,17 @@ def check_recipe(out: Path, recipe: Recipe) -> None:
         )
 
 
+def check_free(out: Path) -> None:
+    """See that nobody trains in a folder now.
+
+    Raises:
+        CommandError: somebody does.
+    """
+    if (out / _LOCK).exists():
+        with _locked(out):
+            pass
+
+
 @contextmanager
 def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
     """While a training owns its folder, which then holds the recipe.
@@ -66,15 +77,22 @@ def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
         CommandError: another training is at work in it, or it was begun with another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with (out / _LOCK).open("a+") as lock:
+    with _locked(out):
+        check_recipe(out, recipe)
+        write_whole(out / RECIPE, [yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode()])
+        yield
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """The kernel frees the lock when the process ends, however it does."""
+    with (out / _LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(
                 f"another training is at work in {str(out)!r}; wait for it, or give a new --out"
             ) from None
-        check_recipe(out, recipe)
-        write_whole(out / RECIPE, [yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode()])
         yield
 
 

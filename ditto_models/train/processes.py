@@ -6,6 +6,7 @@ torch's own fully_shard, since accelerate's plugin for it takes no CPU, where it
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -43,6 +44,12 @@ class Processes:
         has_gpu = torch.cuda.is_available()
         if device == "cuda" and not has_gpu:
             raise CommandError("device=cuda, but torch sees no GPU; expected one, or device=auto or device=cpu")
+        for other in ("FSDP", "DEEPSPEED"):
+            if os.environ.get(f"ACCELERATE_USE_{other}", "false").lower() == "true":
+                raise CommandError(
+                    f"accelerate is configured for {other}; launch with --multi_gpu alone: how the network is "
+                    "spread is said by `sharding` in the recipe"
+                )
         self._accelerator = Accelerator(
             cpu=device == "cpu" or not has_gpu,
             mixed_precision="bf16" if precision == "bf16" else "no",
