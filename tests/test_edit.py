@@ -71,8 +71,9 @@ def test_a_clip_of_any_size_and_length_comes_back_with_its_own_size_moments_and_
     before, after = first[:3], pixels(tmp_path / "--carry.mp4")[:3]
     assert np.abs(before.astype(int) - after).mean() < 2, "the first window sees the instruction alone either way"
     edit(clip, model, tmp_path / "words.mp4", "--overwrite")
-    again = pixels(tmp_path / "words.mp4")
-    assert np.abs(first.astype(int) - again).mean() < 0.5, "the same but for x264, which varies a little at this size"
+    again, other = pixels(tmp_path / "words.mp4"), pixels(tmp_path / "--seed.mp4")
+    off, far = (np.abs(first.astype(int) - each).mean() for each in (again, other))
+    assert off < far / 5, "the same but for x264, which codes a little differently now and then"
 
 
 def test_a_released_file_over_its_base_and_another_size(clip: Path, model: Path, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ def test_windows_cover_every_frame_overlap_and_sum_to_one(size: tuple[int, int, 
     assert made[0].begin == 0
     assert made[-1].end == length
     assert len({window.frames for window in made}) == 1
+    for before, after in pairwise(made[:2]):
+        falling = before.weights[after.begin :]
+        assert all(first > second for first, second in pairwise(falling)), "no frame is half of each for long"
     for before, after in pairwise(made):
         assert before.begin < after.begin, "each goes on"
         assert before.end - after.begin >= overlap

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ditto_models.gpu.geometry import WAN, Grid, fitting_lengths
 
@@ -51,7 +52,7 @@ def windows(length: int, longest: int, overlap: int, grid: Grid = WAN) -> tuple[
     shown = min(frames, length)
     return tuple(
         Window(begin=begin, frames=frames, shown=shown, weights=weights)
-        for begin, weights in zip(begins, _weights(begins, shown, length, overlap), strict=True)
+        for begin, weights in zip(begins, _weights(begins, shown, length), strict=True)
     )
 
 
@@ -60,18 +61,16 @@ def _fitting(length: int, grid: Grid) -> int:
     return next(fit for fit in fitting_lengths(length, grid) if fit >= length)
 
 
-def _weights(begins: Sequence[int], shown: int, length: int, overlap: int) -> Iterator[tuple[float, ...]]:
-    """By window: rising and falling over the overlap where there is a neighbour, as a share of all at that frame."""
-    raw = [[_raw(begin, place, shown, length, overlap) for place in range(shown)] for begin in begins]
+def _weights(begins: Sequence[int], shown: int, length: int) -> Iterator[tuple[float, ...]]:
+    """By window: rising and falling over what it shares with a neighbour, as a share of all at that frame."""
+    shared = [0, *(before + shown - after for before, after in pairwise(begins)), 0]
+    raw = [
+        [min(1.0, (place + 1) / (before + 1), (shown - place) / (after + 1)) for place in range(shown)]
+        for before, after in pairwise(shared)
+    ]
     sums = [0.0] * length
     for begin, weights in zip(begins, raw, strict=True):
         for place, weight in enumerate(weights):
             sums[begin + place] += weight
     for begin, weights in zip(begins, raw, strict=True):
         yield tuple(weight / sums[begin + place] for place, weight in enumerate(weights))
-
-
-def _raw(begin: int, place: int, shown: int, length: int, overlap: int) -> float:
-    rising = 1.0 if begin == 0 else (place + 1) / (overlap + 1)
-    falling = 1.0 if begin + shown == length else (shown - place) / (overlap + 1)
-    return min(1.0, rising, falling)
