@@ -108,7 +108,8 @@ class OfferBook:
 
     def offers(self, sample: Sample) -> Offers:
         """Edit types that suit the clip: of the scope that the run lacks first, then those that the clip had least,
-        then its source, then the run; with weights, the least for its weight."""
+        then its source, then the run. With weights, what the run has least of for its weight comes before the source,
+        or a source of few clips would get of every type alike."""
         if sample.description is None:
             return Offers(edit_types=(), routes=self._routes)
         of_clip = Counter(instruction.edit_type for instruction in self.others(sample))
@@ -119,10 +120,12 @@ class OfferBook:
         chance = random.Random(sample.seed)
         lacking = self._lacking()
 
-        def rank(kind: str) -> tuple[bool, bool, list[float], float]:
-            of_run = max(0, self._uses[kind] - self._quota.uses.get(kind, 0))
-            used = [count / self._weight(kind) for count in (of_clip[kind], of_source[kind], of_run)]
-            return kind == own, self._scopes.get(kind) != lacking, used, chance.random()
+        def rank(kind: str) -> tuple[bool, bool, int, float, float, float]:
+            of_run: float = self._uses[kind]
+            if self._job:  # one more than it had, so that of types that had nothing yet the most wanted comes first
+                of_run = (1 + max(0, of_run - self._quota.uses.get(kind, 0))) / self._weight(kind)
+            used = (of_run, of_source[kind]) if self._job else (of_source[kind], of_run)
+            return kind == own, self._scopes.get(kind) != lacking, of_clip[kind], *used, chance.random()
 
         offered = tuple(sorted(sorted(suited), key=rank))
         weights = {kind: self._weight(kind) for kind in offered} if self._job else {}

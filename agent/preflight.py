@@ -69,7 +69,7 @@ def look(profile: Profile) -> list[Finding]:
     """Everything that was found.
 
     Raises:
-        ProfileError: a kind or a setting is unknown.
+        ProfileError: a kind, a setting or a recipe is unknown.
     """
     from agent.context import build_clip
     from agent.preflight_clips import clip_findings, decoder_finding, room_finding
@@ -79,8 +79,10 @@ def look(profile: Profile) -> list[Finding]:
     from agent.preflight_networks import units_of
     from agent.preflight_servers import client_finding, server_findings
     from agent.preflight_weights import states_of, weights_findings
+    from agent.training_wiring import check_training
     from ditto_models.gpu.machine import available_ram_bytes, gpus, torch_build
 
+    check_training(profile)
     if no_client := client_finding(profile):
         return [no_client, room_finding(profile.clips, profile.disk, Path("runs"))]
     roots, findings = built(profile)

@@ -49,8 +49,9 @@ class TrainingConfig(BaseModel):
     command: tuple[str, ...] = ()
     """What trains, in place of `python -m ditto_models.train`, for example [accelerate, launch, -m,
     ditto_models.train]; it gets the same arguments."""
-    evaluate_on: Literal["test", "validation", "none"] = "test"
-    """The split on which the editor is evaluated once it is trained; none is not at all."""
+    evaluate_on: Literal["test", "validation", "train", "all", "none"] = "test"
+    """The split on which the editor is evaluated once it is trained; none is not at all. A run of few sources may have no
+    test pair."""
     evaluate_most: int | None = Field(default=200, ge=1)
     """On so many pairs of it, drawn the same way each time; None is all."""
     evaluate_command: tuple[str, ...] = ()
