@@ -50,8 +50,8 @@ class TrainingConfig(BaseModel):
     """What trains, in place of `python -m ditto_models.train`, for example [accelerate, launch, -m,
     ditto_models.train]; it gets the same arguments."""
     evaluate_on: Literal["test", "validation", "train", "all", "none"] = "test"
-    """The split on which the editor is evaluated once it is trained; none is not at all. A run of few sources may have no
-    test pair."""
+    """The split on which the editor is evaluated once it is trained; none is not at all. A run of few sources may have
+    no test pair."""
     evaluate_most: int | None = Field(default=200, ge=1)
     """On so many pairs of it, drawn the same way each time; None is all."""
     evaluate_command: tuple[str, ...] = ()

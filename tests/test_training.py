@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import campaign, training, training_job
 from agent.campaign import Limits
 from agent.inspect_jobs import order_training
 from agent.policy import Offers
@@ -23,6 +24,12 @@ from tests.commands import ROOT, call, line_of, problem_of
 from tests.fake_run import campaign_of, fake_profile, make_clips, run_fake
 from tests.training_runs import begun_of, calls_of, jobs_of, steps_of, training_overrides, training_profile, wait_until
 from tools.train_editto import PairFilter
+
+
+@pytest.fixture(autouse=True)
+def _glances(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (campaign, training, training_job):
+        monkeypatch.setattr(module, "GLANCE_SECONDS", 0.05)
 
 
 @pytest.fixture(scope="module")

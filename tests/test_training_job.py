@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent import training_job
 from agent.flywheel import quota_weights
 from agent.profile import Profile
 from agent.training_config import FlywheelConfig, TrainingConfig
@@ -18,6 +19,11 @@ from agent.training_process import JobProcess
 from memory.jobs import Job, TypeScore
 from tests.training_runs import begun_of, steps_of, training_profile, wait_until
 from tools.train_editto import PairFilter
+
+
+@pytest.fixture(autouse=True)
+def _glances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_job, "GLANCE_SECONDS", 0.05)
 
 
 class Jobs:
