@@ -24,7 +24,7 @@ from agent.policy import (
     legal_calls,
     next_stage,
 )
-from agent.state import Call, SampleState, apply
+from agent.state import Call, SampleState, apply, unasked
 from agent.state_block import quota_block, state_block
 from ditto_models.call_log import ChatCall, recording
 from ditto_models.executors.devices import NoDevice
@@ -197,18 +197,7 @@ class Steps:
         return after, kept
 
     def _by_policy(self, call: LegalCall) -> Call:
-        return Call(
-            tool=call.tool,
-            arguments=default_arguments(call, self.tools[call.tool]),
-            by="policy",
-            model=None,
-            prompt_hash=None,
-            tokens=None,
-            seconds=0.0,
-            refusals=[],
-            planner_fallback=False,
-            calls=[],
-        )
+        return unasked(call.tool, default_arguments(call, self.tools[call.tool]), "policy")
 
 
 def _cost(event: Event, calls: Sequence[ModelCall], spent: Spent | None = None) -> dict[str, object]:

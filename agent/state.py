@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, NotRequired, TypedDict
 
-from memory.sample import Event, ModelCall, Refusal, Sample
+from memory.sample import By, Event, ModelCall, Refusal, Sample
 
 CLEARS: Mapping[str, tuple[str, ...]] = {
     "write_instruction": ("key_frame", "key_frame_verdict", "edit", "verdict", "suggestion"),
@@ -32,6 +32,22 @@ class Call(TypedDict):
     refusals: list[Refusal]
     planner_fallback: bool
     calls: list[ModelCall]
+
+
+def unasked(tool: str, arguments: dict[str, object], by: By) -> Call:
+    """A call that no model was asked for."""
+    return Call(
+        tool=tool,
+        arguments=arguments,
+        by=by,
+        model=None,
+        prompt_hash=None,
+        tokens=None,
+        seconds=0.0,
+        refusals=[],
+        planner_fallback=False,
+        calls=[],
+    )
 
 
 def extend(history: tuple[Event, ...], new: tuple[Event, ...]) -> tuple[Event, ...]:

@@ -12,8 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 from agent.nodes import is_of_sample
 from agent.plain import plain
 from agent.planner import Ask, Planner, PlannerModel, default_arguments
-from agent.policy import LegalCall
-from agent.state import Call
+from agent.state import Call, unasked
 from agent.training_config import TrainingConfig
 from agent.training_pairs import campaign_block, legal_training, to_train_on
 from ditto_models.call_log import ChatCall, recording
@@ -78,7 +77,8 @@ class TrainingDesk:
         """
         samples = await asyncio.to_thread(lambda: list(self.accepted()))
         tools, [train, _] = self._tools("person", jobs, samples), legal_training(self.config, samples)
-        return await self._carried_out(_by_person(train, tools), "person", len(samples), tools)
+        call = unasked(train.tool, default_arguments(train, tools[train.tool]), "person")
+        return await self._carried_out(call, "person", len(samples), tools)
 
     def _tools(self, why: Why, jobs: Sequence[Job], samples: Sequence[Sample]) -> Mapping[str, BaseTool]:
         def order(recipe: str, wanted: PairFilter) -> str:
@@ -163,18 +163,3 @@ def wanted_besides(config: TrainingConfig, wanted: PairFilter) -> list[str]:
     if config.min_scores.get(wanted.axis, -1.0) >= wanted.least_score:
         wanted = PairFilter(scope=wanted.scope)
     return wanted.overrides()
-
-
-def _by_person(train: LegalCall, tools: Mapping[str, BaseTool]) -> Call:
-    return Call(
-        tool=train.tool,
-        arguments=default_arguments(train, tools[train.tool]),
-        by="person",
-        model=None,
-        prompt_hash=None,
-        tokens=None,
-        seconds=0.0,
-        refusals=[],
-        planner_fallback=False,
-        calls=[],
-    )
