@@ -19,7 +19,7 @@ from bench.curriculum_pairs import BUCKET, ProceduralItems
 from bench.curriculum_setting import Setting
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.train.card import WEIGHTS
-from ditto_models.train.recipe import DataConfig, EmaConfig, OptimizerConfig, PublishedBase, Recipe
+from ditto_models.train.recipe import DataConfig, EmaConfig, LoggingConfig, OptimizerConfig, PublishedBase, Recipe
 from ditto_models.train.step import StepResult
 from ditto_models.train.trainable import Branch
 from ditto_models.train.trainer import train
@@ -78,6 +78,7 @@ def recipe_of(setting: Setting, arm: str, seed: int) -> Recipe:
         device="cpu",
         precision="float32",
         gradient_checkpointing=False,
+        logging=LoggingConfig(tensorboard=False),
     )
 
 

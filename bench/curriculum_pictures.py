@@ -19,6 +19,8 @@ from bench.curriculum_setting import ARMS, Setting
 
 COLOURS = {"curriculum": "#1f6fb4", "instruction alone": "#d1701f", "frame always": "#777777"}
 ENLARGED, MARGIN, CAPTION = 2, 6, 18
+QUALITY = 55
+"""Of the JPEG."""
 Picture = npt.NDArray[np.uint8]
 
 
@@ -58,9 +60,13 @@ def draw_edits(setting: Setting, results: Sequence[ArmResult], out: Path, path: 
         network = _network(results, arm, out)
         if network is not None:
             columns[arm] = [decoded(codec, each)[KEY_INDEX] for each in generated(network, items.all(), setting)]
-    rows = [_titles(list(columns))]
-    rows += [_row([column[place] for column in columns.values()], each.instruction) for place, each in enumerate(made)]
-    cv2.imwrite(str(path), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    titles = _titles(list(columns))
+    rows = [_row([column[place] for column in columns.values()], each.instruction) for place, each in enumerate(made)]
+    half = -(-len(rows) // 2)
+    blank = np.full_like(rows[0], 255)
+    left, right = rows[:half], [*rows[half:], *[blank] * (2 * half - len(rows))]
+    sheet = np.concatenate([np.concatenate([titles, *left]), np.concatenate([titles, *right])], axis=1)
+    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
 
 
 def _network(results: Sequence[ArmResult], arm: str, out: Path) -> Any:
