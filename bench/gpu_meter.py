@@ -16,6 +16,7 @@ from ditto_models.executors.of_call import call_scope
 
 if TYPE_CHECKING:
     import torch
+    from torch.utils.flop_counter import FlopCounterMode
 
 MOST_SECONDS = 20.0
 """That a call is repeated for, at most twice."""
@@ -140,11 +141,11 @@ def _extrapolated(row: Row, name: str, times: int) -> Row:
     )
 
 
-def matrix_rate(device: torch.device, sides: tuple[int, ...]) -> float:
-    """Floating-point operations a second of the best of square bf16 matrix products."""
+def matrix_rate(device: torch.device, sides: tuple[int, ...], dtype: torch.dtype | None = None) -> float:
+    """Floating-point operations a second of the best of square matrix products, in bf16 unless said."""
     import torch
 
-    return max(_rate_of(torch.randn(side, side, device=device).to(torch.bfloat16)) for side in sides)
+    return max(_rate_of(torch.randn(side, side, device=device).to(dtype or torch.bfloat16)) for side in sides)
 
 
 def _rate_of(matrix: torch.Tensor) -> float:
@@ -165,14 +166,32 @@ def _rate_of(matrix: torch.Tensor) -> float:
 def flops_of(call: Callable[[], object]) -> float:
     """Floating-point operations of a call; on the meta device it counts without computing."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+    with torch.no_grad(), _counter() as counter:
+        call()
+    return float(counter.get_total_flops())
+
+
+def backward_flops_of(loss: Callable[[], torch.Tensor]) -> float:
+    """Floating-point operations of a loss and of its gradients, likewise."""
+    with _counter() as counter:
+        loss().backward()  # type: ignore[no-untyped-call]
+    return float(counter.get_total_flops())
+
+
+def _counter() -> FlopCounterMode:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
     def attention(query: Shape, key: Shape, value: Shape, *_: object, **__: object) -> int:
         return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
-    # torch counts the attention kernels of GPUs, and passes over that of CPUs without a word.
-    of_cpu = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
-    counter = FlopCounterMode(display=False, custom_mapping=of_cpu)
-    with torch.no_grad(), counter:
-        call()
-    return float(counter.get_total_flops())
+    def gradients(gradient: Shape, query: Shape, key: Shape, value: Shape, *_: object, **__: object) -> int:
+        return int(sdpa_backward_flop_count(gradient, query, key, value))  # type: ignore[no-untyped-call]
+
+    # torch counts the attention kernels of GPUs, and passes over those of CPUs without a word.
+    of_cpu = {
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention,
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: gradients,
+    }
+    return FlopCounterMode(display=False, custom_mapping=of_cpu)

@@ -1,0 +1,159 @@
+"""One kind of training step, timed with random weights of a recipe's shapes and random samples of its first bucket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bench.gpu_meter import backward_flops_of, matrix_rate
+from bench.gpu_shapes import REAL
+from bench.peak_memory import Memory
+from ditto_models.torchvision_cpu import declare_operators
+from ditto_models.train.curriculum import Curriculum, Dial
+from ditto_models.train.flow_matching import draw, losses
+from ditto_models.train.items import Item
+from ditto_models.train.random_base import SMALL, TINY
+from ditto_models.train.recipe import RandomBase, Recipe
+from ditto_models.train.trainable import made_trainable
+
+if TYPE_CHECKING:
+    import torch
+
+TEXT_TOKENS = 512
+"""Of an instruction, as Wan pads it."""
+CPU_SIDES, GPU_SIDES = (512, 1024), (8192, 16384)
+"""Of the matrices whose product gives the rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCost:
+    """None is what could not be measured; the note says why."""
+
+    trains: str
+    checkpointing: bool
+    parameters: int
+    trained: int
+    seconds: float | None = None
+    """Median of the steps, each with a key frame for all samples: the longest that a step can be."""
+    memory_gb: float | None = None
+    """Peak, network and optimizer in it: on a GPU what torch holds; on a CPU what the process grew by."""
+    floor_seconds: float | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """Seconds over the floor's."""
+        return self.seconds / self.floor_seconds if self.seconds and self.floor_seconds else None
+
+
+def step_cost(recipe: Recipe, num_steps: int) -> StepCost:
+    """Of the recipe as it stands; steps are those of the trainer, optimizer and average with them."""
+    import torch
+
+    declare_operators()
+    on_meta = _transformer(recipe, torch.device("meta"))
+    trained = made_trainable(on_meta, recipe.trains)
+    cost = StepCost(
+        trains=recipe.trains.kind,
+        checkpointing=recipe.gradient_checkpointing,
+        parameters=sum(each.numel() for each in on_meta.parameters()),
+        trained=sum(each.numel() for each in trained.values()),
+    )
+    try:
+        return _timed(recipe, num_steps, cost, backward_flops_of(_passes(recipe, on_meta)))
+    except torch.OutOfMemoryError as error:
+        return StepCost(**{**vars(cost), "note": f"out of memory: {str(error).splitlines()[0]}"})
+
+
+def _timed(recipe: Recipe, num_steps: int, cost: StepCost, flops: float) -> StepCost:
+    import torch
+
+    from ditto_models.train.learner import Learner
+    from ditto_models.train.processes import Processes
+    from ditto_models.train.step import Sample
+
+    always = Curriculum(key_frame=Dial(schedule="off", start=1.0))
+    recipe = recipe.model_copy(update={"curriculum": always})
+    processes = Processes.of(recipe)
+    dtype = _dtype(recipe)
+    rate = matrix_rate(processes.device, GPU_SIDES if processes.device.type == "cuda" else CPU_SIDES, dtype)
+    count = recipe.optimizer.batch_size * recipe.optimizer.accumulation
+    samples = [
+        Sample(place=place, pair_id=str(place), item=_item(recipe, torch.device("cpu"), place))
+        for place in range(count)
+    ]
+    seconds = []
+    with Memory(processes.device) as memory:
+        learner = Learner(recipe, _transformer(recipe, processes.device), processes)
+        for number in range(num_steps + 1):
+            began = time.perf_counter()
+            learner.step(number, samples)  # it ends with the loss as a number, so a GPU is waited for
+            seconds.append(time.perf_counter() - began)
+    found = {
+        "seconds": sorted(seconds[1:])[num_steps // 2],
+        "memory_gb": memory.peak_gb,
+        "floor_seconds": flops / rate,
+    }
+    return StepCost(**{**vars(cost), **found})
+
+
+def _passes(recipe: Recipe, transformer: Any) -> Callable[[], torch.Tensor]:
+    """A whole step's loss, on the meta device."""
+    import torch
+
+    count = recipe.optimizer.batch_size * recipe.optimizer.accumulation
+    items = [_item(recipe, torch.device("meta"), place) for place in range(count)]
+    draws = [draw(recipe.noise, 0, 0, place, item.edited_CTHW) for place, item in enumerate(items)]
+    return lambda: losses(transformer, items, draws, [True] * count).sum()
+
+
+def _item(recipe: Recipe, device: torch.device, seed: int) -> Item:
+    import torch
+
+    bucket = recipe.data.buckets[0]
+    size = ((bucket.frames - 1) // 4 + 1, bucket.height // 8, bucket.width // 8)
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(*shape: int) -> torch.Tensor:
+        if device.type == "meta":
+            return torch.empty(shape, device=device)
+        return torch.randn(shape, generator=generator)
+
+    text = _shape(recipe)["text_dim"]
+    return Item(
+        source_CTHW=noise(16, *size),
+        edited_CTHW=noise(16, *size),
+        key_C1HW=noise(16, 1, *size[1:]),
+        empty_CTHW=noise(16, *size),
+        text_LD=noise(TEXT_TOKENS, text),
+    )
+
+
+def _transformer(recipe: Recipe, device: torch.device) -> Any:
+    from diffusers import WanVACETransformer3DModel
+
+    from bench.gpu_networks import made
+
+    if device.type == "meta":
+        with device:
+            return WanVACETransformer3DModel(**_shape(recipe))
+    return made(WanVACETransformer3DModel, device, _dtype(recipe), **_shape(recipe))
+
+
+def _shape(recipe: Recipe) -> dict[str, Any]:
+    if isinstance(recipe.base, RandomBase):
+        return {"tiny": TINY, "small": SMALL}[recipe.base.size]
+    for name, shape in REAL.vace.items():
+        if name in recipe.base.repo:
+            return shape
+    raise ValueError(
+        f"base {recipe.base.repo!r} has no known shape; expected one of {', '.join(REAL.vace)} in its name"
+    )
+
+
+def _dtype(recipe: Recipe) -> torch.dtype:
+    import torch
+
+    return torch.bfloat16 if recipe.precision == "bf16" else torch.float32
