@@ -45,7 +45,7 @@ def run_together(count: int, jobs: Sequence[dict[str, object]], folder: Path) ->
         )
         for rank in range(count)
     ]
-    said = [process.communicate(timeout=200)[1] for process in started]
+    said = [process.communicate(timeout=600)[1] for process in started]
     assert [process.returncode for process in started] == [0] * count, "\n".join(said)
 
 
