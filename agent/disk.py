@@ -41,6 +41,8 @@ class DiskUse:
     ledger: int
     """Its backup, and what was moved aside when it was damaged, included."""
     memory: int
+    training: int
+    """Of editors trained during the run: encoded pairs, checkpoints, evaluations; links to pairs left out."""
     free: int
     estimated: bool
     """Whether a part was too large to count file by file."""
@@ -50,8 +52,9 @@ class DiskUse:
         parts = (
             f"artifacts {about}{decimal(self.artifacts)}, dataset {about}{decimal(self.dataset)} beside links to them"
         )
-        rest = f"ledger and backup {decimal(self.ledger)}, memory {decimal(self.memory)}; {decimal(self.free)} free"
-        return f"{parts}, {rest}"
+        trained = f", training {about}{decimal(self.training)}" if self.training else ""
+        rest = f"ledger and backup {decimal(self.ledger)}, memory {decimal(self.memory)}{trained}"
+        return f"{parts}, {rest}; {decimal(self.free)} free"
 
     def as_json(self) -> dict[str, int | bool]:
         """For scripts; all but `estimated` in bytes."""
@@ -62,13 +65,15 @@ def disk_use(run: Path) -> DiskUse:
     """What a run takes; bounded work, however many files it has."""
     artifacts, some_artifacts = _of_folders(sorted((run / "artifacts").glob("*/")), linked=True)
     dataset, some_dataset = _of_folders(sorted((run / "dataset").glob("*/*/")), linked=False)
+    training, some_training = _of_folders(sorted((run / "training").rglob("*/")), linked=False)
     return DiskUse(
         artifacts=artifacts,
         dataset=dataset + _of_files(_files([run / "dataset", *(run / "dataset").glob("shard-*/")]), linked=False),
         ledger=_of_files(_files([run / "backup"]), linked=True) + _of_files(run.glob("ledger*"), linked=True),
         memory=_of_files(path for path in (run / "memory").rglob("*") if path.is_file()),
+        training=training,
         free=free_bytes(run),
-        estimated=some_artifacts or some_dataset,
+        estimated=some_artifacts or some_dataset or some_training,
     )
 
 

@@ -53,6 +53,17 @@ def sum_of(run: Path, *folders: str) -> int:
     return sum({status.st_ino: 512 * status.st_blocks for status in files}.values())
 
 
+def test_what_training_takes_is_told_without_its_links_to_pairs(tmp_path: Path) -> None:
+    pair, checkpoint = tmp_path / "dataset" / "pair", tmp_path / "training" / "job-0001" / "editto" / "weights"
+    for path in (pair, checkpoint):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(100_000))
+    (checkpoint.parent / "pair").hardlink_to(pair)
+    use = disk_use(tmp_path)
+    assert use.training == 512 * checkpoint.stat().st_blocks >= 100_000
+    assert "training 10" in str(use)
+
+
 def test_many_files_are_estimated_and_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(1)
     for _ in range(4000):
