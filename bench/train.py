@@ -1,8 +1,9 @@
 """What a training step costs: steps a second, memory, how far from the floor, and what cached latents save.
 
-python -m bench.train [--recipe small] [--steps 5] [--no-items] [--json] [key.path=value ...]: a row for each thing
-that can train, with and without gradient checkpointing, then one sample encoded and one from the cache. Weights are
-random, of the recipe's real shapes; nothing is downloaded.
+python -m bench.train [--recipe small] [--steps 5] [--no-items] [--json] [key.path=value ...]: a row for each thing that
+can train, with and without gradient checkpointing, then one sample encoded and one from the cache. Weights are random,
+of the recipe's real shapes; nothing is downloaded, but for the VAE and text encoder of a published base, which
+--no-items leaves out. With --count 790 only the arithmetic, and what it takes at so many TFLOP/s.
 
 The floor of a step: the floating-point operations of its forward pass, and of its backward pass to what trains, over
 the rate of a large matrix product in the recipe's precision, measured in the same run.
@@ -21,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.train_items import ItemCost, item_cost
-from bench.train_steps import StepCost, step_cost
+from bench.train_steps import StepCost, counted, step_cost
 from ditto_models.settings import SettingsError
 from ditto_models.train.recipe import Recipe, load_recipe
 from ditto_models.train.trainable import Branch, Linear, Lora
@@ -30,13 +31,29 @@ from ditto_models.train.trainable import Branch, Linear, Lora
 def measure(recipe: Recipe, num_steps: int) -> list[StepCost]:
     """Each in a process of its own, so that its memory is its own."""
     costs = []
-    for trains in (Linear(), Branch(), Lora()):
+    for each in _each_kind(recipe):
         for checkpointing in (False, True):
-            varied = recipe.model_copy(update={"trains": trains, "gradient_checkpointing": checkpointing})
+            varied = each.model_copy(update={"gradient_checkpointing": checkpointing})
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as alone:
                 costs.append(alone.submit(step_cost, varied, num_steps).result())
             print(_row(costs[-1]), file=sys.stderr, flush=True)
     return costs
+
+
+def count(recipe: Recipe, teraflops: float) -> str:
+    """A table of the arithmetic of a step alone; no device is needed."""
+    lines = ["| trains | petaFLOP a step, of all samples | seconds at the rate |", "|---|---|---|"]
+    for each in _each_kind(recipe):
+        cost, flops = counted(each)
+        name = f"{cost.trains}, {cost.trained / 1e9:.3f}e9 of {cost.parameters / 1e9:.3f}e9"
+        lines.append(f"| {name} | {flops / 1e15:.3f} | {flops / 1e12 / teraflops:.2f} |")
+    return "\n".join(lines)
+
+
+def _each_kind(recipe: Recipe) -> list[Recipe]:
+    """A LoRA of the recipe's own rank, where it has one."""
+    lora = recipe.trains if isinstance(recipe.trains, Lora) else Lora()
+    return [recipe.model_copy(update={"trains": trains}) for trains in (Linear(), Branch(), lora)]
 
 
 def table(costs: Sequence[StepCost], items: ItemCost | None) -> str:
@@ -67,6 +84,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="small", help="by name or path (default %(default)s)")
     parser.add_argument("--steps", type=int, default=5, help="timed for each row, after one that is not")
     parser.add_argument("--no-items", action="store_true", help="leave out encoding and the cache")
+    parser.add_argument("--count", type=float, metavar="TERAFLOPS", help="only the arithmetic, at so many a second")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="e.g. optimizer.batch_size=4")
     arguments = parser.parse_args()
@@ -74,6 +92,9 @@ def main() -> None:
         recipe = load_recipe(arguments.recipe, arguments.overrides)
     except SettingsError as error:
         parser.error(str(error))
+    if arguments.count:
+        print(count(recipe, arguments.count))
+        return
     items = None
     if not arguments.no_items:
         with tempfile.TemporaryDirectory() as folder:

@@ -52,19 +52,27 @@ def step_cost(recipe: Recipe, num_steps: int) -> StepCost:
     """Of the recipe as it stands; steps are those of the trainer, optimizer and average with them."""
     import torch
 
+    cost, flops = counted(recipe)
+    try:
+        return _timed(recipe, num_steps, cost, flops)
+    except torch.OutOfMemoryError as error:
+        return StepCost(**{**vars(cost), "note": f"out of memory: {str(error).splitlines()[0]}"})
+
+
+def counted(recipe: Recipe) -> tuple[StepCost, float]:
+    """What is known without a step: numbers of weights, and floating-point operations of one without checkpointing."""
+    import torch
+
     declare_operators()
-    on_meta = _transformer(recipe, torch.device("meta"))
-    trained = made_trainable(on_meta, recipe.trains)
+    transformer = _transformer(recipe, torch.device("meta"))
+    trained = made_trainable(transformer, recipe.trains)
     cost = StepCost(
         trains=recipe.trains.kind,
         checkpointing=recipe.gradient_checkpointing,
-        parameters=sum(each.numel() for each in on_meta.parameters()),
+        parameters=sum(each.numel() for each in transformer.parameters()),
         trained=sum(each.numel() for each in trained.values()),
     )
-    try:
-        return _timed(recipe, num_steps, cost, backward_flops_of(_passes(recipe, on_meta)))
-    except torch.OutOfMemoryError as error:
-        return StepCost(**{**vars(cost), "note": f"out of memory: {str(error).splitlines()[0]}"})
+    return cost, backward_flops_of(_passes(recipe, transformer))
 
 
 def _timed(recipe: Recipe, num_steps: int, cost: StepCost, flops: float) -> StepCost:

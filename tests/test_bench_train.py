@@ -11,7 +11,7 @@ from bench.gpu_meter import backward_flops_of, flops_of
 from bench.peak_memory import Memory
 from bench.train import table
 from bench.train_items import item_cost
-from bench.train_steps import step_cost
+from bench.train_steps import counted, step_cost
 from ditto_models.train.recipe import load_recipe
 from ditto_models.train.trainable import Linear
 
@@ -54,6 +54,13 @@ def test_a_step_is_timed_beside_its_floor() -> None:
     assert cost.ratio == cost.seconds / cost.floor_seconds
     assert 0 < cost.trained < cost.parameters
     assert "| linear, 0.06M of 0.23M | off |" in table([cost], None)
+
+
+def test_the_arithmetic_of_real_shapes_is_counted_without_a_device() -> None:
+    recipe = load_recipe("wan_vace_1_3b", ["optimizer.accumulation=1"])
+    cost, of_sample = counted(recipe)
+    assert 0.7e9 < cost.trained < 0.8e9 < 2.1e9 < cost.parameters
+    assert 0.9e15 < of_sample < 1.3e15
 
 
 def test_a_cached_sample_is_cheaper_than_one_that_is_encoded(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class RandomBase(BaseModel):
 
     kind: Literal["random"] = "random"
     size: Literal["tiny", "small"] = "tiny"
-    """About a quarter of a million or four million numbers."""
+    """About a quarter of a million, or 2.7 million numbers."""
 
 
 class DataConfig(BaseModel):
