@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.gpu_shapes import PROMPT_TOKENS
-from ditto_models.base import EditRequest, Frames, Masks
+from ditto_models.base import Frames, Masks
 from ditto_models.gpu.batched import Pretrained
 from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
 from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of, placed
 from ditto_models.gpu.sigmas import FewSteps, exact_scheduler, few_step_sigmas
 from ditto_models.gpu.wan22_enhancer import Wan22Enhancer, Wan22EnhancerConfig
+from ditto_models.gpu.wan_text import WanPrompts
 from ditto_models.gpu.wan_vace import WanVace, WanVaceConfig
 from ditto_models.gpu.weights import WeightsConfig
 
@@ -50,12 +51,27 @@ def random_frames(shape: tuple[int, ...], seed: int = 0) -> Frames:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
+class RandomPrompts(WanPrompts):
+    """Embeddings of so many dimensions, whatever the prompt."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self._width = width
+
+    def embeds(self, tokenizer: Any, text_encoder: Any, prompt: str, device: Any) -> torch.Tensor:
+        """BLD."""
+        import torch
+
+        return torch.randn(1, PROMPT_TOKENS, self._width, device=device)
+
+
 class RandomVace(WanVace):
     """The generator."""
 
     def __init__(self, placement: PlacementConfig, transformer: dict[str, Any], vae: dict[str, Any]) -> None:
         super().__init__(WanVaceConfig(weights=RANDOM, placement=placement))
         self._shapes = transformer, vae
+        self._prompts = RandomPrompts(transformer["text_dim"])
 
     def load(self) -> Any:
         """Make the weights, and put them in place."""
@@ -79,9 +95,6 @@ class RandomVace(WanVace):
     def measure_depth(self, source: Frames) -> Masks:
         """A ramp."""
         return np.broadcast_to(np.linspace(0, 1, source.shape[2], dtype=np.float32), source.shape[:3])
-
-    def _embeds(self, pipeline: Any, request: EditRequest) -> dict[str, Any]:
-        return {"prompt_embeds": embeds_of(pipeline)}
 
 
 class RandomEnhancer(Wan22Enhancer):
