@@ -15,7 +15,11 @@ from tests.tiny_training import tiny_recipe
 from tests.training_processes import carry_out, run_together
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
-TRAINS: dict[str, dict[str, Any]] = {"linear": {"kind": "linear"}, "lora": {"kind": "lora", "rank": 4, "alpha": 8}}
+TRAINS: dict[str, dict[str, Any]] = {
+    "linear": {"kind": "linear"},
+    "branch": {"kind": "branch"},  # with weights that are in no block
+    "lora": {"kind": "lora", "rank": 4, "alpha": 8},
+}
 
 
 def recipe_of(trains: str, sharding: str, batch_size: int, steps: int = 4, **more: Any) -> dict[str, Any]:
@@ -68,7 +72,8 @@ def test_two_processes_learn_what_one_with_twice_the_batch_learns(folder: Path, 
     alone, together = weights_of(one), weights_of(two)
     assert alone.keys() == together.keys()
     for name, tensor in alone.items():
-        assert torch.allclose(tensor, together[name], rtol=1e-3, atol=1e-5), name
+        # Adam takes a step of 1e-3 by a gradient however small: rounding moves a weight by a part of it.
+        assert torch.allclose(tensor, together[name], rtol=1e-3, atol=5e-5), name
     validated = [
         [line.validation_loss for line in read_log(out) if line.validation_loss is not None] for out in (one, two)
     ]

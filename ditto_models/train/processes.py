@@ -81,7 +81,9 @@ class Processes:
             mesh = init_device_mesh(self.device.type, (self.count,))
             for block in [*network.vace_blocks, *network.blocks]:
                 fully_shard(block, mesh=mesh)
-            fully_shard(network, mesh=mesh)
+            # What no block has is given back after a pass, too: it would else stay as it was while weights are changed
+            # from outside, by the average that is validated.
+            fully_shard(network, mesh=mesh, reshard_after_forward=True)
         with warnings.catch_warnings():
             # torch has a new name for what accelerate calls broadcast_buffers.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
