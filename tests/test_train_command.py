@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from ditto_models.gpu.editto_weights import with_editto
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig
+from ditto_models.train.__main__ import main
 from ditto_models.train.card import read_card
 from ditto_models.train.log_lines import read_log
 from ditto_models.train.random_base import save_random_base
@@ -86,6 +88,29 @@ def test_what_does_not_fit_is_said_in_a_line(trained: tuple[Path, Any], data: Pa
         refused = call(COMMAND, "--data", words[0], "--out", *words[1:])
         assert refused.returncode == 2
         assert said in line_of(refused.stderr)
+
+
+@pytest.mark.parametrize(("local_rank", "says"), [("0", True), ("1", False)])
+def test_what_all_find_wrong_is_said_once_a_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], local_rank: str, says: bool
+) -> None:
+    monkeypatch.setenv("RANK", "8")
+    monkeypatch.setenv("LOCAL_RANK", local_rank)
+    assert main(["--data", str(tmp_path), "--out", str(tmp_path / "new"), "--recipe", "none.yaml"]) == 2
+    assert ("none.yaml" in capsys.readouterr().err) is says
+
+
+def test_a_pair_that_breaks_between_two_sessions_leaves_the_plan_as_it_was(
+    trained: tuple[Path, Any], data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    shutil.copytree(trained[0], out)
+    for path in out.glob("snapshot/*/edited/000000.mp4"):
+        path.unlink()
+    more = call(COMMAND, "--data", data, "--out", out, *QUICK, "steps=8")
+    assert more.returncode == 0, more.stderr
+    skipped = [json.loads(line) for line in (out / "skipped.jsonl").read_text().splitlines()]
+    assert [(each["pair"], each["step"]) for each in skipped] == [("000001", 0), ("000000", 1)]
 
 
 def test_a_lora_goes_into_the_pipeline_of_diffusers(data: Path, tmp_path: Path) -> None:

@@ -41,11 +41,12 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _as_one_of_several(arguments: argparse.Namespace) -> int:
-    """What all processes of a training find wrong alike, the first of them says."""
+    """What all processes of a training find wrong alike, the first of each machine says: some of it, a disk that is not
+    shared for one, only others than the first machine find."""
     try:
         return _train(arguments)
     except (CommandError, SettingsError, TrainingFailed, MainProcessFailed) as error:
-        if _is_first():
+        if os.environ.get("LOCAL_RANK", "0") == "0":
             raise
         return 2 if isinstance(error, CommandError | SettingsError) else 1
 

@@ -48,7 +48,8 @@ class SkippedPairs:
         return self._steps.get(pair.id) == 0
 
     def agree(self, mine: Iterable[Problem], step: int) -> bool:
-        """Skip what was found unusable at a step (0: before the first) on any process; says whether anything was."""
+        """Skip what was found unusable at a step (0: before the first of all) on any process; says whether anything
+        was."""
         mine = list(mine)
         if not self._processes.summed([len(mine)])[0]:
             return False

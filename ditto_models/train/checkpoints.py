@@ -23,6 +23,8 @@ from ditto_models.command import CommandFailed
 if TYPE_CHECKING:
     import torch
 
+CHECKPOINTS = "checkpoints"
+"""Folder of them in CKPT."""
 Part = Literal["trained", "average", "optimizer"]
 _STATE = "state.json"
 _UNFINISHED = ".unfinished-"

@@ -16,6 +16,7 @@ from ditto_models.gpu.weights import WeightsConfig, located
 from ditto_models.train.batch_reading import Problem, SkippedPairs
 from ditto_models.train.buckets import bucket_of
 from ditto_models.train.card import BASE
+from ditto_models.train.checkpoints import CHECKPOINTS
 from ditto_models.train.curriculum import chance
 from ditto_models.train.encoding import EncodedItems, Encoder
 from ditto_models.train.items import Items
@@ -137,7 +138,9 @@ def _items_of(
     told = _Told(say)
     unusable = items.fill(every, told.progress, processes.number, processes.count)
     skipped = SkippedPairs(out, processes)
-    skipped.agree((Problem(pair_id=each.pair_id, text=str(each)) for each in unusable), 0)
+    # One that broke since the training began stays in its plan, which goes on, and others stand in for it.
+    begun = int(any((out / CHECKPOINTS).glob("step-*")))
+    skipped.agree((Problem(pair_id=each.pair_id, text=str(each)) for each in unusable), begun)
     return items
 
 

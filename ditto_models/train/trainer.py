@@ -16,7 +16,7 @@ from ditto_models.train.batch_reading import BatchReader, SkippedPairs
 from ditto_models.train.batches import plans
 from ditto_models.train.buckets import Bucket
 from ditto_models.train.card import BASE
-from ditto_models.train.checkpoints import latest, save
+from ditto_models.train.checkpoints import CHECKPOINTS, latest, save
 from ditto_models.train.claim import claimed
 from ditto_models.train.curriculum_plot import PLOT, plot_curriculum
 from ditto_models.train.items import Items
@@ -32,7 +32,6 @@ from ditto_models.train.training_log import StepFigures, TrainingLog
 from ditto_models.train.validation import Validation
 
 PairInBucket = tuple[TrainingPair, Bucket]
-CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True, kw_only=True)
