@@ -104,7 +104,8 @@ class Summary:
 
     def as_json(self) -> dict[str, JsonValue]:
         """As `--json` prints it."""
-        return {"pairs": self.pairs, "outcomes": {**self.outcomes}, **figures_json(self.figures)}
+        told = {"pairs": self.pairs, "decided": self.figures["passed"].num}
+        return {**told, "outcomes": {**self.outcomes}, **figures_json(self.figures)}
 
 
 def figures_json(figures: Mapping[str, Figure]) -> dict[str, JsonValue]:

@@ -184,5 +184,8 @@ class JobRunner:
 
 
 def _last_word(process: JobProcess) -> str:
-    said = last_line(process.folder / "worker.err")
+    try:
+        said = last_line(process.folder / "worker.err")
+    except OSError:  # somebody removed the folder, to make room perhaps
+        return ", and its folder is gone"
     return f" ({said})" if said else ""

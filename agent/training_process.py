@@ -43,7 +43,14 @@ class _OfType(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pairs: int = Field(ge=0)
+    decided: int | None = Field(default=None, ge=0)
+    """Those that `passed` is of; None where the evaluation does not say, which then are all."""
     passed: float | None = Field(ge=0, le=1)
+
+    @property
+    def score(self) -> TypeScore:
+        """As the ledger has it."""
+        return TypeScore(pairs=self.pairs if self.decided is None else self.decided, passed=self.passed)
 
 
 class _Evaluation(BaseModel):
@@ -147,7 +154,7 @@ class JobProcess:
             raise ValueError(f"{EVALUATION} is no evaluation: {plain(first_problem(error))}") from error
         except OSError as error:
             raise ValueError(f"{EVALUATION} cannot be read: {error.strerror}") from error
-        return {kind: TypeScore(pairs=one.pairs, passed=one.passed) for kind, one in found.items()}
+        return {kind: one.score for kind, one in found.items()}
 
 
 def this_host() -> str:

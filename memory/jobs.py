@@ -38,8 +38,9 @@ class TypeScore(Noun):
     """What an evaluation says of one edit type."""
 
     pairs: int = Field(ge=0)
+    """That could be decided."""
     passed: float | None = Field(ge=0, le=1)
-    """Share of them; None where nothing was judged."""
+    """Share of them; None where there are none."""
 
 
 class Quota(Noun):

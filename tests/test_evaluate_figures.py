@@ -58,7 +58,7 @@ def test_passed_is_of_those_that_could_be_decided() -> None:
         scored("e", "unscored", edit_type="add"),
     ]
     found = summary(pairs).as_json()
-    assert (found["pairs"], found["passed"], found["clip_t"]) == (5, 0.5, 25.0)
+    assert (found["pairs"], found["decided"], found["passed"], found["clip_t"]) == (5, 2, 0.5, 25.0)
     assert found["outcomes"] == {"accepted": 1, "rejected": 1, "unscored": 2, "unreadable": 1}
     assert found["clip_f"] is None
     types = {name: one.as_json() for name, one in by_edit_type(pairs).items()}

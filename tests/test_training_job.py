@@ -113,6 +113,21 @@ def test_a_job_that_cannot_say_how_it_ended_fails_with_the_reason(tmp_path: Path
     assert job.error.startswith("its process ended without a word (IsADirectoryError: ")
 
 
+def test_a_job_whose_folder_was_removed_fails(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, training_profile())
+    job = ordered(jobs.runner.profile.training, "tiny", PairFilter(), "end", (), 7)
+    job = jobs.carried(job.model_copy(update={"status": "running", "lost": 2}))
+    assert (job.status, job.error) == ("failed", "its process ended without a word, and its folder is gone")
+
+
+def test_an_edit_type_is_worth_the_pairs_that_could_be_decided(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text(
+        '{"by_edit_type": {"style": {"pairs": 40, "decided": 2, "passed": 0.5}, "add": {"pairs": 3, "passed": 1}}}'
+    )
+    found = JobProcess(tmp_path).evaluation()
+    assert found == {"style": TypeScore(pairs=2, passed=0.5), "add": TypeScore(pairs=3, passed=1)}
+
+
 @pytest.mark.parametrize(("figures", "why"), [("broken", "error: no test pairs"), ("[]", "AttributeError: 'list'")])
 def test_an_evaluation_that_fails_leaves_the_training_done(tmp_path: Path, figures: str, why: str) -> None:
     job = Jobs(tmp_path, training_profile(figures=figures)).carried()
