@@ -112,7 +112,8 @@ def _edit(options: argparse.Namespace) -> int:
         return 0
     moments = "" if edited.is_steady else ", each shown when its source is"
     print(
-        f"{edited.out}: {edited.width}x{edited.height}, {edited.frames} frames at {edited.fps:g} a second{moments}, "
+        f"{edited.out}: {edited.width}x{edited.height}, {edited.frames} frame{'s'[: edited.frames != 1]} at "
+        f"{edited.fps:g} a second{moments}, "
         f"sound {edited.sound}; made at {edited.made_width}x{edited.made_height} in {len(edited.windows)} "
         f"window{'s'[: len(edited.windows) > 1]}, {edited.seconds:g} s"
     )

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ditto_models.gpu.clip_edit import ClipPlan
 
@@ -21,10 +21,9 @@ class EditProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("steps"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
+            TextColumn("steps,"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             transient=True,
             speed_estimate_period=3600,  # a step of a large network may take a minute

@@ -81,7 +81,12 @@ def first_problem(error: ValidationError) -> str:
     if item["type"] == "value_error":  # our own words, which say what was given, or keep a password to themselves
         return f"{place}: {item['ctx']['error']}"
     got = repr(item["input"])
-    return f"{place}: {item['msg']}, got {got if len(got) <= 80 else got[:80] + '...'}"
+    got = got if len(got) <= 80 else got[:80] + "..."
+    if item["type"] == "extra_forbidden":
+        return f"{place}: there is no setting of this name; mend the name, or leave it out (its value is {got})"
+    if item["type"] in ("tuple_type", "list_type"):
+        return f"{place}: expected a list, for example [a, b], got {got}"
+    return f"{place}: {item['msg']}, got {got}"
 
 
 def _unshared(value: Any) -> Any:

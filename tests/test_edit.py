@@ -129,7 +129,7 @@ def test_what_cannot_be_done_is_told_in_a_line(clip: Path, model: Path, tmp_path
         ({"--largest": "48x32"}, "WIDTHxHEIGHTxFRAMES"),
         ({"--largest": "50x32x9"}, "multiples of 16"),
         ({"--steps": 0}, "greater than or equal to 1"),
-        ({"--set": "placement.ofload=group"}, "Extra inputs"),
+        ({"--set": "placement.ofload=group"}, "there is no setting"),
     ]
     for changed, said in refused:
         given = good | changed

@@ -256,7 +256,9 @@ def test_settings_of_servers_that_nobody_asks_are_not_ignored(overrides: tuple[s
 def test_the_family_of_a_model_is_named_on_the_command_line() -> None:
     profile = load_profile("served", ("servers.vlm.vision.family=qwen2_5_vl",))
     assert profile.servers["vlm"].vision.family == "qwen2_5_vl"
-    assert "servers.vlm.visoin: Extra inputs" in problem_of("servers.vlm.visoin.family=qwen2_5_vl", name="served")
+    assert "servers.vlm.visoin: there is no setting" in problem_of(
+        "servers.vlm.visoin.family=qwen2_5_vl", name="served"
+    )
 
 
 def test_a_password_in_an_address_is_not_repeated() -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
 from ditto_models.command import CommandError, CommandFailed, command
 from ditto_models.gpu.quiet import hide_progress_bars, say_errors_only
 from ditto_models.settings import SettingsError
-from ditto_models.train.claim import check_free, check_recipe
+from ditto_models.train.claim import check_free, check_place, check_recipe
 from ditto_models.train.processes import MainProcessFailed
 from ditto_models.train.recipe import FOLDER, PublishedBase, Recipe, load_recipe
 from ditto_models.train.step import TrainingFailed
@@ -54,6 +55,7 @@ def _as_one_of_several(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe, arguments.overrides)
     out: Path = arguments.out
+    check_place(out, arguments.data)
     check_recipe(out, recipe)
     if _is_first():
         check_free(out)
@@ -102,7 +104,7 @@ def _train(arguments: argparse.Namespace) -> int:
         )
     say(
         f"done: {str(out / 'editto.safetensors')!r} after {outcome.steps} steps; use it with "
-        f"`python -m ditto_models.edit CLIP --instruction TEXT --model {out} --out FILE`"
+        f"`python -m ditto_models.edit CLIP --instruction TEXT --model {shlex.quote(str(out))} --out FILE`"
     )
     return 0
 

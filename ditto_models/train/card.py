@@ -50,7 +50,7 @@ def read_card(folder: Path) -> EdittoCard:
     """
     path = folder / CARD
     if not path.is_file():
-        raise WeightsError(f"{str(folder)!r} has no {CARD}; expected the --out of ditto_models.train")
+        raise WeightsError(f"{str(folder)!r} {_without_card(folder)}")
     try:
         card = EdittoCard.model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -59,3 +59,11 @@ def read_card(folder: Path) -> EdittoCard:
     if card.base.repo == BASE and beside.is_dir():
         return card.model_copy(update={"base": card.base.model_copy(update={"repo": str(beside.resolve())})})
     return card
+
+
+def _without_card(folder: Path) -> str:
+    if not folder.exists():
+        return f"is not there; expected the --out of ditto_models.train, with its {CARD}"
+    if any(folder.glob("checkpoints/step-*")):
+        return f"has no {CARD} yet: its training has steps to make; give ditto_models.train the same command again"
+    return f"has no {CARD}; expected the --out of ditto_models.train"

@@ -33,6 +33,22 @@ _FREE = (
 many, however they are dealt; the trainer sees to that."""
 
 
+def check_place(out: Path, data: Path) -> None:
+    """See that a training may have its folder there; a dataset is everybody's, and its folders are read as pairs.
+
+    Raises:
+        CommandError: it is a file, a run of agent.run, or lies in the dataset.
+    """
+    place, whole = out.resolve(), data.resolve()
+    if place.exists() and not place.is_dir():
+        raise CommandError(f"--out {str(out)!r} is a file; expected a folder, a new one or that of a training")
+    datasets = [folder for folder in (whole, whole / "dataset") if any(folder.glob("shard-*"))]
+    if place == whole or any(place.is_relative_to(folder) for folder in datasets):
+        raise CommandError(f"--out {str(out)!r} lies in the data, {str(data)!r}; name a folder elsewhere")
+    if (out / "ledger.sqlite").exists():
+        raise CommandError(f"--out {str(out)!r} is a run of agent.run; name a folder of its own, e.g. in it")
+
+
 def check_recipe(out: Path, recipe: Recipe) -> None:
     """See that a folder's training can go on with a recipe; one without is free for any.
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ditto_models.command import CommandError, command
-from ditto_models.train.card import CARD
+from ditto_models.gpu.tensor_file import WeightsError
+from ditto_models.train.card import read_card
 from ditto_models.train.export_keys import (
     FORMATS,
     LORA_FORMATS,
@@ -86,8 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
 
     def body() -> int:
-        if not (options.model / CARD).is_file():
-            raise CommandError(f"{str(options.model)!r} has no {CARD}; expected the --out of ditto_models.train, done")
+        try:
+            read_card(options.model)
+        except WeightsError as error:
+            raise CommandError(str(error)) from error
         _check_out(options.out, options.overwrite)
         done = export(options.model, options.format, options.out, rank=options.rank, dtype=options.dtype)
         print(json.dumps(asdict(done), indent=2) if options.json else _told(done))

@@ -40,6 +40,8 @@ class StopRequest:
         if not self.is_asked:
             self.is_asked = True
             self._asked_at = time.monotonic()
-            os.write(2, _SAID)  # a signal may come while Python itself writes to the stream
+            os.write(
+                2, b"\n" * os.isatty(2) + _SAID
+            )  # below the bar; a signal may come while Python itself writes to the stream
         elif not self._launched or time.monotonic() - self._asked_at > _SAME_SECONDS:
             raise KeyboardInterrupt

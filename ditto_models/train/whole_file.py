@@ -46,7 +46,10 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mappin
 
     partial = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
+        partial.touch(exist_ok=False)
+        mode = partial.stat().st_mode
         save_file(dict(tensors), partial, dict(header))
+        partial.chmod(mode)  # the library lets nobody else read what it writes
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)

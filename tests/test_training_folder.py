@@ -1,0 +1,61 @@
+"""Where a training may lie, and what is said of a folder that is no trained editor."""
+
+from pathlib import Path
+
+import pytest
+
+from ditto_models.command import CommandError
+from ditto_models.gpu.tensor_file import WeightsError
+from ditto_models.train.card import read_card
+from ditto_models.train.claim import check_place
+from ditto_models.train.recipe import RecipeError, load_recipe
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run of agent.run, as far as it shows that it is one."""
+    (tmp_path / "run" / "dataset" / "shard-00000").mkdir(parents=True)
+    (tmp_path / "run" / "ledger.sqlite").touch()
+    return tmp_path / "run"
+
+
+@pytest.mark.parametrize("data", ["run", "run/dataset"])
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("run/dataset", "lies in the data"),
+        ("run/dataset/editto", "lies in the data"),
+        ("elsewhere/../run/dataset/editto", "lies in the data"),
+        ("run", "data|is a run of agent.run"),
+        ("run/ledger.sqlite", "is a file; expected a folder"),
+    ],
+)
+def test_a_training_becomes_no_part_of_a_dataset_or_a_run(run: Path, data: str, out: str, said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        check_place(run.parent / out, run.parent / data)
+
+
+@pytest.mark.parametrize("out", ["new", "run/training/job-0001", "run/datasets", "run"])
+def test_a_training_may_lie_anywhere_else(run: Path, out: str) -> None:
+    (run / "ledger.sqlite").unlink()
+    check_place(run.parent / out, run / "dataset")
+
+
+def test_a_training_that_has_not_ended_is_told_from_what_is_none(tmp_path: Path) -> None:
+    (tmp_path / "begun" / "checkpoints" / "step-000500").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    for name, said in (("begun", "has steps to make"), ("other", "expected the --out"), ("none", "is not there")):
+        with pytest.raises(WeightsError, match=said):
+            read_card(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("optimzer.learning_rate=1", r"optimzer: there is no setting of this name; .*'learning_rate': 1"),
+        ("data.edit_types=duotone", r"data.edit_types: expected a list, for example \[a, b\], got 'duotone'"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_words_for_people(setting: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said):
+        load_recipe("tiny", [setting])
