@@ -117,7 +117,7 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
         print(json.dumps(list_json(ledger, rows) | {"disk": disk_use(options.run).as_json()}, indent=1))
     else:
         _print_list(ledger, rows)
-        print_jobs(ledger, Console())
+        print_jobs(ledger, options.run, Console())
         print(f"disk: {disk_use(options.run)}")
     return 0
 

@@ -14,6 +14,7 @@ from agent.command import CommandError
 from agent.plain import plain
 from agent.train_order import Action, TrainOrder
 from agent.training_progress import told
+from agent.training_worker import CARD, OUT, REPORT
 from memory.jobs import Job, TrainingCall
 from memory.ledger import Ledger
 
@@ -37,13 +38,14 @@ def job_json(ledger: Ledger, job_id: str, run: Path) -> dict[str, JsonValue]:
     return job.model_dump(mode="json") | {"folder": str(_folder(run, job)), "calls": calls}
 
 
-def print_jobs(ledger: Ledger, console: Console) -> None:
-    """A line for each job, and the last time that training was declined; nothing where there was neither."""
+def print_jobs(ledger: Ledger, run: Path, console: Console) -> None:
+    """A line for each job and where its editor is, and the last time that training was declined; else nothing."""
     for job in ledger.jobs.jobs():
         scored = sum(one.pairs for one in job.evaluation.values() if one.passed is not None)
         passed = sum(one.pairs * one.passed for one in job.evaluation.values() if one.passed is not None)
         evaluated = f"; {passed:.0f} of {scored} evaluated pairs passed" if scored else ""
-        _line(console, f"{job.id}: {came(job)}{evaluated}")
+        editor = f"; the editor is in {str(_folder(run, job) / OUT)!r}" if job.status == "done" else ""
+        _line(console, f"{job.id}: {came(job)}{evaluated}{editor}")
     calls = ledger.jobs.calls()
     if calls and calls[-1].job is None:
         _line(console, f"training last offered at {calls[-1].accepted} pairs: {_said(calls[-1])}")
@@ -56,6 +58,7 @@ def print_job(ledger: Ledger, job_id: str, run: Path, console: Console) -> None:
         CommandError: there is no such job.
     """
     job = _job(ledger, job_id, run)
+    folder = _folder(run, job)
     console.print(Text(f"{job.id}  {came(job)}", style="bold"))
     rows = {
         "recipe": " ".join([job.recipe, *job.overrides]),
@@ -64,7 +67,9 @@ def print_job(ledger: Ledger, job_id: str, run: Path, console: Console) -> None:
         "begun": job.begun_at or "not yet",
         "ended": job.ended_at if job.status != "running" else "",
         "process": f"{job.pid} on {job.host}" if job.status == "running" else "",
-        "files": str(_folder(run, job)),
+        "files": str(folder),
+        "editor": str(folder / OUT) if (folder / OUT / CARD).is_file() else "",
+        "report": str(folder / REPORT) if (folder / REPORT).is_file() else "",
     }
     for name, value in rows.items():
         if value:
@@ -90,7 +95,8 @@ def came(job: Job) -> str:
     status = "given up" if job.given_up else job.status
     far = f", {told(job.progress)}" if job.progress and job.status != "done" else f", {job.steps} steps"
     why = job.error or (job.evaluation_error and f"not evaluated: {job.evaluation_error}")
-    return plain(f"{status}, recipe {job.recipe}{far}{f' ({why})' if why else ''}")
+    on = "; the same command of agent.run goes on with it" if job.status == "stopped" and job.is_open else ""
+    return plain(f"{status}, recipe {job.recipe}{far}{f' ({why})' if why else ''}{on}")
 
 
 def _evaluation(job: Job) -> Table:

@@ -200,7 +200,7 @@ def _say_how_it_went(console: Console, session: Session, outcome: Outcome, targe
     console.print(summary(counts, reasons, kinds, seconds, variety))
     if outcome == "clips used up":
         console.print(f"  sources: {told(file_counts(ledger), NO_VIDEO)}", highlight=False, markup=False)
-    print_jobs(ledger, console)
+    print_jobs(ledger, session.run, console)
     disk = f"disk      {disk_use(session.run)}"
     for line in (disk, f"dataset   {session.run / 'dataset'}", f"traces    python -m agent.inspect {session.run}"):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

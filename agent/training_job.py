@@ -15,7 +15,7 @@ import yaml
 from agent.profile import Profile
 from agent.training_process import JobProcess, this_host
 from agent.training_progress import told
-from agent.training_worker import OUT, Spec, last_line
+from agent.training_worker import OUT, REPORT, Spec, last_line
 from ditto_models.executors.base import exit_name
 from memory.group_commit import now
 from memory.jobs import Job, Progress
@@ -91,7 +91,7 @@ class JobRunner:
             return Spec(train=train, evaluate=[])
         evaluator = config.evaluate_command or (sys.executable, "-m", "agent.evaluate")
         most = ["--most", str(config.evaluate_most)] if config.evaluate_most else []
-        told = ["--html", str(folder / "evaluation.html"), "--json", "--profile", str(folder / PROFILE)]
+        told = ["--html", str(folder / REPORT), "--json", "--profile", str(folder / PROFILE)]
         evaluate = [*evaluator, "--data", data, "--model", out, "--split", config.evaluate_on, *most, *told]
         return Spec(train=train, evaluate=evaluate)
 
@@ -111,11 +111,15 @@ class JobRunner:
         return job
 
     async def _watched(self, job: Job, process: JobProcess) -> Job:
+        is_trained = self.profile.training.evaluate_on == "none"
         kept_at, deadline, ended_at, is_killed = time.monotonic(), float("inf"), float("inf"), False
         while process.is_alive():
             now_at = time.monotonic()
             if now_at - kept_at >= PROGRESS_SECONDS:
                 kept_at, job = now_at, self._progressed(job, process)
+            if not is_trained and process.is_trained():
+                is_trained, job = True, self._progressed(job, process)
+                self.say(f"{job.id}: trained; its evaluation goes on, on split {self.profile.training.evaluate_on!r}")
             if ended_at == float("inf") and process.outcome():
                 ended_at = now_at
             if self.stop.asked:

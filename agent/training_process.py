@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.plain import plain
-from agent.training_worker import EVALUATION, OUT, OUTCOME, SPEC, Outcome, Spec
+from agent.training_worker import CARD, EVALUATION, OUT, OUTCOME, SPEC, Outcome, Spec
 from ditto_models.settings import first_problem
 from memory.jobs import TypeScore
 
@@ -122,6 +122,10 @@ class JobProcess:
             return Outcome.model_validate_json((self.folder / OUTCOME).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+
+    def is_trained(self) -> bool:
+        """Whether the trainer has made all its steps and written what came of them."""
+        return (self.folder / OUT / CARD).is_file()
 
     def step(self) -> tuple[int, float | None] | None:
         """The last step of the optimizer that its log tells of, and the loss; None where there is none yet."""

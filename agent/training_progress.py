@@ -9,6 +9,8 @@ def told(progress: Progress) -> str:
     """How far a training has come, in a few words."""
     loss = "" if progress.loss is None else f", loss {progress.loss:.4f}"
     left = "" if progress.seconds_left is None else f", {minutes(progress.seconds_left)} left"
+    if progress.step == progress.steps:
+        return f"all {progress.steps} steps made{loss}"
     return f"step {progress.step} of {progress.steps}{loss}{left}"
 
 

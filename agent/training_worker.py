@@ -23,6 +23,7 @@ OUT = "editto"
 """The trainer's --out, in the job's folder."""
 CARD = "editto.json"
 """The file in it that a finished training leaves."""
+REPORT = "evaluation.html"
 LINE_KEPT = 500
 """Characters of what a program said last."""
 

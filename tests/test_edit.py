@@ -117,7 +117,7 @@ def test_what_cannot_be_done_is_told_in_a_line(clip: Path, model: Path, tmp_path
     refused: list[tuple[dict[str, object], str]] = [
         ({"--instruction": " \n"}, "--instruction is empty"),
         ({"--model": empty}, "has no editto.json"),
-        ({"--model": tmp_path / "nowhere"}, "has no editto.json"),
+        ({"--model": tmp_path / "nowhere"}, "is not there"),
         ({"--model": model / WEIGHTS}, "--base"),
         ({"--model": tmp_path / "x.safetensors", "--base": model}, "is not there"),
         ({"clip": tmp_path / "broken.mp4"}, "cannot read"),

@@ -135,5 +135,11 @@ def test_a_full_disk_leaves_the_result_of_before(small_disk: Path) -> None:
     assert torch.equal(load_file(path)["a"], torch.ones(9))
 
 
+def test_others_may_read_what_was_trained_as_they_may_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    save_tensors(tmp_path / "editto.safetensors", {"a": torch.ones(9)}, {"format": "pt"})
+    assert (tmp_path / "editto.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())

@@ -135,6 +135,7 @@ def test_a_person_begins_a_training_and_gives_one_up(tmp_path: Path, clips: Path
         assert not ledger.open_commands()
     shown = call("agent.inspect", run, "--job", "job-0001")
     assert "given up" in shown.stdout
+    assert "the editor is in" not in call("agent.inspect", run).stdout
     assert "train_editto by person" in shown.stdout
     assert "expected one of job-0001" in line_of(problem_of("agent.inspect", run, "--job", "job-9"))
 
@@ -178,6 +179,9 @@ def test_weak_edit_types_are_asked_for_more_and_the_trace_says_by_which_job(tmp_
     assert "by the evaluation of job-0001" in written.note
     shown = call("agent.inspect", run, "--job", "job-0001")
     assert "2.00" in shown.stdout
+    editor = str(run / "training" / "job-0001" / "editto")
+    assert f"editor         {editor}" in shown.stdout
+    assert f"; the editor is in {editor!r}" in call("agent.inspect", run).stdout
 
 
 def test_jobs_come_back_with_a_ledger_that_was_lost(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agent import training_job
 from agent.flywheel import quota_weights
+from agent.inspect_jobs import came
 from agent.profile import Profile
 from agent.training_config import FlywheelConfig, TrainingConfig
 from agent.training_job import JobRunner, StopSign
@@ -135,10 +136,24 @@ def test_an_evaluation_that_fails_leaves_the_training_done(tmp_path: Path, figur
     assert job.evaluation_error.startswith(why)
 
 
+def test_while_a_job_is_evaluated_it_is_said_to_be_trained(tmp_path: Path) -> None:
+    evaluator = 'training.evaluate_command=[sh, -c, "sleep 1; exit 1", evaluator]'
+    jobs = Jobs(tmp_path, training_profile(evaluator, "training.overrides=[steps=6]"))
+    job = jobs.carried()
+    assert job.evaluation_error
+    assert f"{job.id}: trained; its evaluation goes on, on split 'test'" in jobs.said
+    assert f"{job.id}: all 6 steps made, loss 0.1667" in jobs.said
+    jobs = Jobs(tmp_path / "other", training_profile("training.evaluate_on=none"))
+    assert jobs.carried().status == "done"
+    assert not any("its evaluation goes on" in text for text in jobs.said)
+
+
 def test_a_stopped_job_goes_on_where_it_was(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, training_profile(pace=0.2))
     job = jobs.carried(stop=1)
     assert (job.status, job.exit_code, job.is_open) == ("stopped", 1, True)
+    assert came(job).endswith("the same command of agent.run goes on with it")
+    assert "goes on" not in came(job.model_copy(update={"given_up": True}))
     done_before = steps_of(tmp_path, job.id)
     assert 0 < len(done_before) < 6
     jobs.stop.lift()
