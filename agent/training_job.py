@@ -131,7 +131,9 @@ class JobRunner:
                     self.say(f"{job.id}: asked to save and stop")
                     deadline = now_at + self.profile.training.stop_seconds
                 is_killed = now_at >= deadline or self.stop.asked > 1
-            if is_killed or now_at - ended_at >= LINGER_SECONDS:
+            # Elsewhere that number may be anybody's process.
+            lingers = now_at - ended_at >= LINGER_SECONDS and job.host == this_host()
+            if is_killed or lingers:
                 process.signal(signal.SIGKILL)
             await asyncio.sleep(GLANCE_SECONDS)
         return self._settled(self._progressed(job, process), process, was_watched=True, is_killed=is_killed)

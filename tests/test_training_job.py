@@ -1,8 +1,11 @@
 """A training job as a process: how it ends is recorded whatever ends it, and it resumes where it stopped."""
 
 import asyncio
+import fcntl
 import os
 import signal
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -112,6 +115,26 @@ def test_a_job_that_cannot_say_how_it_ended_fails_with_the_reason(tmp_path: Path
     job = Jobs(tmp_path, training_profile()).carried()
     assert job.status == "failed"
     assert job.error.startswith("its process ended without a word (IsADirectoryError: ")
+
+
+def test_a_job_on_another_host_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.training_job.LINGER_SECONDS", 0.0)
+    jobs = Jobs(tmp_path, training_profile())
+    job = ordered(jobs.runner.profile.training, "tiny", PairFilter(), "end", (), 7)
+    folder = jobs.runner.folder(job)
+    folder.mkdir(parents=True)
+    (folder / "outcome.json").write_text('{"status": "stopped"}')
+    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    running = {"status": "running", "host": "elsewhere", "pid": stranger.pid}
+    try:
+        with (folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            threading.Timer(1.0, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+            assert jobs.carried(job.model_copy(update=running)).status == "stopped"
+        assert stranger.poll() is None, "a process of this host that has its number"
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_a_job_whose_folder_was_removed_fails(tmp_path: Path) -> None:
