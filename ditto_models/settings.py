@@ -30,7 +30,7 @@ def read_settings(name: str, folder: Path, what: str, before: tuple[Path, ...] =
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml")))
         raise SettingsError(f"{what} {name!r} not found; expected one of {known}, or a path to a .yaml file")
-    if path in before:
+    if path.resolve() in before:
         raise SettingsError(f"{what} {str(path)!r} extends itself; expected a chain that ends")
     try:
         values = yaml.safe_load(path.read_text())
@@ -38,7 +38,10 @@ def read_settings(name: str, folder: Path, what: str, before: tuple[Path, ...] =
         raise SettingsError(f"{what} {str(path)!r} is not YAML: {_one_line(error)}") from error
     values = _unshared(values)
     if isinstance(values, dict) and "extends" in values:
-        base, _ = read_settings(str(values.pop("extends")), folder, what, (*before, path))
+        extended = str(values.pop("extends"))
+        beside = path.parent / extended  # as its author sees it; else from where the command runs
+        is_beside = extended.endswith((".yaml", ".yml")) and beside.is_file()
+        base, _ = read_settings(str(beside) if is_beside else extended, folder, what, (*before, path.resolve()))
         values = _over(base, values)
     return values, path
 
@@ -84,6 +87,8 @@ def first_problem(error: ValidationError) -> str:
     got = got if len(got) <= 80 else got[:80] + "..."
     if item["type"] == "extra_forbidden":
         return f"{place}: there is no setting of this name; mend the name, or leave it out (its value is {got})"
+    if item["type"] in ("model_type", "dict_type"):
+        return f"{place}: expected settings, as `name: value` each, got {got}"
     if item["type"] in ("tuple_type", "list_type"):
         return f"{place}: expected a list, for example [a, b], got {got}"
     return f"{place}: {item['msg']}, got {got}"

@@ -41,6 +41,31 @@ def test_a_training_may_lie_anywhere_else(run: Path, out: str) -> None:
     check_place(run.parent / out, run / "dataset")
 
 
+def test_a_cache_is_a_folder(run: Path) -> None:
+    with pytest.raises(CommandError, match=r"--cache .* is a file"):
+        check_place(run / "training", run, run / "ledger.sqlite")
+
+
+def test_a_recipe_extends_one_that_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("extends: tiny\nsteps: 3\n")
+    (tmp_path / "other.yaml").write_text("extends: mine.yaml\nseed: 4\n")
+    recipe = load_recipe(str(tmp_path / "other.yaml"))
+    assert (recipe.steps, recipe.seed, recipe.optimizer.batch_size) == (3, 4, 2)
+
+
+def test_recipes_that_extend_each_other_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(f"extends: ../{tmp_path.name}/b.yaml\n")
+    (tmp_path / "b.yaml").write_text(f"extends: ../{tmp_path.name}/a.yaml\n")
+    with pytest.raises(RecipeError, match="extends itself"):
+        load_recipe(str(tmp_path / "a.yaml"))
+
+
+def test_a_recipe_that_holds_no_settings_is_told(tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("- a\n")
+    with pytest.raises(RecipeError, match="expected settings, as `name: value` each, got"):
+        load_recipe(str(tmp_path / "list.yaml"))
+
+
 def test_a_training_that_has_not_ended_is_told_from_what_is_none(tmp_path: Path) -> None:
     (tmp_path / "begun" / "checkpoints" / "step-000500").mkdir(parents=True)
     (tmp_path / "other").mkdir()

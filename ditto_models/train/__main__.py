@@ -55,7 +55,7 @@ def _as_one_of_several(arguments: argparse.Namespace) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     recipe = load_recipe(arguments.recipe, arguments.overrides)
     out: Path = arguments.out
-    check_place(out, arguments.data)
+    check_place(out, arguments.data, arguments.cache)
     check_recipe(out, recipe)
     if _is_first():
         check_free(out)

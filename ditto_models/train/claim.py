@@ -33,8 +33,8 @@ _FREE = (
 many, however they are dealt; the trainer sees to that."""
 
 
-def check_place(out: Path, data: Path) -> None:
-    """See that a training may have its folder there; a dataset is everybody's, and its folders are read as pairs.
+def check_place(out: Path, data: Path, cache: Path | None = None) -> None:
+    """See that a training may have its folders there; a dataset is everybody's, and its folders are read as pairs.
 
     Raises:
         CommandError: it is a file, a run of agent.run, or lies in the dataset.
@@ -42,6 +42,10 @@ def check_place(out: Path, data: Path) -> None:
     place, whole = out.resolve(), data.resolve()
     if place.exists() and not place.is_dir():
         raise CommandError(f"--out {str(out)!r} is a file; expected a folder, a new one or that of a training")
+    if cache and cache.exists() and not cache.is_dir():
+        raise CommandError(
+            f"--cache {str(cache)!r} is a file; expected a folder, a new one or another training's cache"
+        )
     datasets = [folder for folder in (whole, whole / "dataset") if any(folder.glob("shard-*"))]
     if place == whole or any(place.is_relative_to(folder) for folder in datasets):
         raise CommandError(f"--out {str(out)!r} lies in the data, {str(data)!r}; name a folder elsewhere")
