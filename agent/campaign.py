@@ -109,6 +109,8 @@ class Campaign:
                 outcome = self._begin_samples()
                 self._look_ahead(outcome)
                 running = self._tasks | ({self._taking_in} if self._taking_in else set())
+                if self._tasks:
+                    training.goes_on()
                 if not self._tasks and (outcome or not (running or training.holds)):
                     ended = outcome or "clips used up"
                     if training.is_over(gives_time=ended in GIVES_TRAINING_TIME):

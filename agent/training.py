@@ -59,7 +59,7 @@ class Training:
     @property
     def holds(self) -> bool:
         """Whether no sample may begin now, because a job needs the machine or is about to."""
-        return self.config.exclusive and not self._is_ending and (self._is_busy or self._has_work())
+        return self.config.exclusive and (self._is_busy or self._has_work())
 
     def keep(self, job: Job) -> None:
         """Write a job down as it is now."""
@@ -88,8 +88,12 @@ class Training:
         """
         self._is_ending = gives_time
         if not gives_time and not self._is_stopping:
-            self.stop()
+            self._is_stopping = self.runner.stop.limit = True
         return not self._is_busy and not self._has_work()
+
+    def goes_on(self) -> None:
+        """The campaign has samples under way again: what it would have ended with is not due yet."""
+        self._is_ending = False
 
     def stop(self) -> None:
         """Begin nothing more, and let a job save and stop; asked a second time, kill it."""

@@ -24,6 +24,8 @@ GLANCE_SECONDS = 0.3
 """Between looks at whether it lives."""
 PROGRESS_SECONDS = 60.0
 """Between entries of its progress in the ledger."""
+STOP_EVALUATION_SECONDS = 5.0
+"""For an evaluation that is asked to stop: the edits that it made are kept, and one may take minutes."""
 LINGER_SECONDS = 30.0
 """For what it left running to end, once it has said how it ended."""
 MOST_LOST = 3
@@ -33,17 +35,23 @@ PROFILE = "profile.yaml"
 
 @dataclass(kw_only=True)
 class StopSign:
-    """How much a person wants jobs to stop: not at all, with their work saved, or at once."""
+    """How much jobs are to stop: not at all, with their work saved, or at once."""
 
-    asked: int = 0
+    persons: int = 0
+    limit: bool = False
+
+    @property
+    def asked(self) -> int:
+        """0, 1 or more: a limit asks for what a person asks for at first, and never for more."""
+        return max(self.persons, int(self.limit))
 
     def ask(self) -> None:
-        """Ask once more."""
-        self.asked += 1
+        """A person asks, or asks once more."""
+        self.persons += 1
 
     def lift(self) -> None:
         """Let jobs run again."""
-        self.asked = 0
+        self.persons, self.limit = 0, False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +137,7 @@ class JobRunner:
                 if deadline == float("inf"):
                     process.signal(signal.SIGINT)
                     self.say(f"{job.id}: asked to save and stop")
-                    deadline = now_at + self.profile.training.stop_seconds
+                    deadline = now_at + self._stop_seconds(process)
                 is_killed = now_at >= deadline or self.stop.asked > 1
             # Elsewhere that number may be anybody's process.
             lingers = now_at - ended_at >= LINGER_SECONDS and job.host == this_host()
@@ -137,6 +145,10 @@ class JobRunner:
                 process.signal(signal.SIGKILL)
             await asyncio.sleep(GLANCE_SECONDS)
         return self._settled(self._progressed(job, process), process, was_watched=True, is_killed=is_killed)
+
+    def _stop_seconds(self, process: JobProcess) -> float:
+        most = self.profile.training.stop_seconds
+        return min(most, STOP_EVALUATION_SECONDS) if process.is_trained() else most
 
     def _progressed(self, job: Job, process: JobProcess) -> Job:
         found = process.step()
@@ -154,8 +166,8 @@ class JobRunner:
         """A job whose process has ended, by what it left behind."""
         outcome = process.outcome()
         if outcome is None and is_killed:
-            seconds = self.profile.training.stop_seconds
-            said = f"it did not stop within {seconds:g} s and was killed" if self.stop.asked < 2 else "it was killed"
+            said = f"it did not stop within {self._stop_seconds(process):g} s and was killed"
+            said = said if self.stop.asked < 2 else "it was killed"
             return self._ended(job, status="stopped", error=said)
         if outcome is None and self.stop.asked:
             return self._ended(job, status="stopped", error="it was stopped before it had begun")

@@ -11,6 +11,7 @@ import pytest
 from agent import campaign, training, training_job
 from agent.campaign import Limits
 from agent.inspect_jobs import order_training
+from agent.orders import order_override
 from agent.policy import Offers
 from agent.session import Session
 from agent.stores import open_ledger
@@ -112,6 +113,28 @@ def test_a_stopped_campaign_stops_its_job_and_the_next_goes_on_with_it_first(tmp
     assert (first.status, second.accepted) == ("done", 2)
     assert steps_of(run, "job-0001") == [1, 2, 3, 4, 5, 6]
     assert first.ended_at < min(event.at for event in events), "samples wait for it"
+
+
+def test_samples_wait_for_a_last_training_although_a_pair_is_rejected_meanwhile(tmp_path: Path, clips: Path) -> None:
+    run = tmp_path / "run"
+    profile = training_profile("training.at_end=true", pace=0.2)
+
+    def rejecting(session: Session) -> None:
+        def say(line: str) -> None:
+            if line.startswith("job-0001: begun"):
+                [row] = session.stores.ledger.rows("decision = 'accepted'")
+                session.stores.ledger.add_command(order_override(row.sample, "reject", "not for us"))
+
+        session.training.say = say
+
+    outcome, decided = run_fake(run, clips, 1, profile=profile, prepare=rejecting)
+    assert (outcome, len(decided)) == ("target met", 2)
+    [job] = jobs_of(run)
+    assert (job.why, job.status) == ("end", "done")
+    with closing(Ledger(run / "ledger.sqlite")) as ledger:
+        steps = [event for sample in decided for event in ledger.events(sample.id) if event.tool != "override"]
+    assert not [event for event in steps if job.begun_at < event.at < job.ended_at]
+    assert [event for event in steps if event.at > job.ended_at], "the run went on after it"
 
 
 def test_a_person_begins_a_training_and_gives_one_up(tmp_path: Path, clips: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,35 @@ def test_a_job_that_does_not_stop_is_killed_in_time_or_when_asked_twice(
     assert job.status == "stopped"
     assert job.error == ("it did not stop within 0.4 s and was killed" if asked == 1 else "it was killed")
     assert not JobProcess(tmp_path / "training" / job.id).is_alive()
+
+
+def test_an_evaluation_is_not_waited_for_when_its_job_is_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_job, "STOP_EVALUATION_SECONDS", 0.2)
+    deaf = "training.evaluate_command=[sh, -c, \"trap '' INT; sleep 60\", evaluator]"
+    jobs = Jobs(tmp_path, training_profile(deaf, "training.overrides=[steps=6]"))
+
+    def say(line: str) -> None:
+        if "its evaluation goes on" in line:
+            jobs.stop.ask()
+
+    jobs.runner = replace(jobs.runner, say=say)
+    job = jobs.carried()
+    assert (job.status, job.error) == ("stopped", "it did not stop within 0.2 s and was killed")
+    assert job.is_open
+
+
+def test_a_limit_and_a_person_ask_for_the_same_once() -> None:
+    sign = StopSign()
+    sign.limit = True
+    assert sign.asked == 1
+    sign.ask()
+    assert sign.asked == 1, "what it has is saved all the same"
+    sign.ask()
+    assert sign.asked == 2
+    sign.lift()
+    assert sign.asked == 0
 
 
 def test_a_job_whose_campaign_died_is_taken_up_and_one_that_died_with_it_resumed(tmp_path: Path) -> None:
