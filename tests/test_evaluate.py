@@ -1,6 +1,7 @@
 """The command over a dataset: what it says, what it makes once, and what becomes of pairs that cannot be used."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,17 @@ from tests.scripted_server import ScriptedServer
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with eight pairs of three sources, three of them in the test split."""
+    """A run with eight pairs of three sources, the three of the first source in the test split."""
     folder = tmp_path_factory.mktemp("evaluated")
     run_fake(folder / "run", make_clips(folder / "clips", count=3), target=8)
+    # Splits go by a source's hash, and these sources are encoded here: another processor may give other bytes.
+    lines = [json.loads(line) for line in metadata(folder / "run").read_text().splitlines()]
+    most = max(Counter(line["clip_sha256"] for line in lines).items(), key=lambda item: item[1])
+    assert (len(lines), most[1]) == (8, 3)
+    with metadata(folder / "run").open("w") as file:
+        for line in lines:
+            split = "test" if line["clip_sha256"] == most[0] else "train"
+            file.write(json.dumps({**line, "split": split}, separators=(",", ":")) + "\n")
     return folder / "run"
 
 

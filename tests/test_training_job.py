@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,11 +205,14 @@ def test_an_evaluation_is_not_waited_for_when_its_job_is_to_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training_job, "STOP_EVALUATION_SECONDS", 0.2)
-    deaf = "training.evaluate_command=[sh, -c, \"trap '' INT; sleep 60\", evaluator]"
+    is_deaf = tmp_path / "deaf"
+    deaf = f"training.evaluate_command=[sh, -c, \"trap '' INT; touch '{is_deaf}'; sleep 60\", evaluator]"
     jobs = Jobs(tmp_path, training_profile(deaf, "training.overrides=[steps=6]"))
 
     def say(line: str) -> None:
         if "its evaluation goes on" in line:
+            while not is_deaf.exists():  # until then it would end at the first signal
+                time.sleep(0.02)
             jobs.stop.ask()
 
     jobs.runner = replace(jobs.runner, say=say)
