@@ -8,8 +8,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from agent.nodes import Node, Update
-from agent.policy import BUDGETED, CALLS, LEADS_TO, PERSON_LEADS_TO, ToolName
+from agent.policy import BUDGETED, CALLS, CONVERSATION_CALLS, LEADS_TO, PERSON_LEADS_TO, ToolName
 from agent.state import SampleState
+from memory.sample import Stage
 
 Graph = CompiledStateGraph[SampleState, None, SampleState, SampleState]
 PARKED = ("done", "awaiting_person")
@@ -19,16 +20,22 @@ PARKED = ("done", "awaiting_person")
 def build_graph(decide: Node, act: Callable[[ToolName], Node]) -> Graph:
     """The graph of one sample. It begins at whatever stage the sample is at, so a resumed one goes on where it was."""
     graph = StateGraph(SampleState)
-    for stage, tools in CALLS.items():
+    for stage in CALLS:
         if stage not in PARKED:
             graph.add_node(stage, decide)
-            graph.add_conditional_edges(stage, _decided, list(tools))
+            graph.add_conditional_edges(stage, _decided, list(callable_at(stage)))
     for tool, stages in LEADS_TO.items():
         graph.add_node(tool, act(tool))
-        own = [stage for stage, tools in CALLS.items() if tool in tools and tool in BUDGETED]
-        graph.add_conditional_edges(tool, _stage, {stage: _target(stage) for stage in (*stages, *own, "done")})
+        own = [stage for stage in CALLS if tool in callable_at(stage) and tool in BUDGETED]
+        ends: list[Stage] = [*stages, *own, "done", "awaiting_person"]
+        graph.add_conditional_edges(tool, _stage, {stage: _target(stage) for stage in ends})
     graph.add_conditional_edges(START, _stage, {stage: _target(stage) for stage in CALLS})
     return graph.compile(name="ditto")
+
+
+def callable_at(stage: Stage) -> tuple[ToolName, ...]:
+    """What may be called at a stage at all, for a campaign's sample or in a conversation."""
+    return tuple(dict.fromkeys((*CALLS[stage], *CONVERSATION_CALLS.get(stage, ()))))
 
 
 def _decided(state: SampleState) -> str:
@@ -58,12 +65,18 @@ def drawing() -> str:
     lines += [f"    {stage}([{stage.replace('_', ' ')}])" for stage in CALLS if stage not in PARKED]
     lines += [f"    {tool}[{tool}]" for tool in LEADS_TO] + ["    end_((end))", "    person((a person))"]
     edges = {(edge.source, edge.target) for edge in graph.get_graph().edges}
-    for stage, tools in CALLS.items():
-        lines += [f"    {stage} --> {tool}" for tool in tools if (stage, tool) in edges]
+    for stage in CALLS:
+        lines += [f"    {stage} --> {tool}" for tool in callable_at(stage) if (stage, tool) in edges]
     for tool, stages in LEADS_TO.items():
         lines += [f"    {tool} --> {_drawn(stage)}" for stage in stages if (tool, _target(stage)) in edges]
-    lines += [f"    person -- {call} --> {stage}" for call, stage in PERSON_LEADS_TO.items()]
+    lines += [
+        f"    person -- {call} --> {_drawn(stage)}" for call, stage in PERSON_LEADS_TO.items() if call not in _UNDRAWN
+    ]
     return "\n".join(lines)
+
+
+_UNDRAWN = ("begin", "choose", "cancel")
+"""Moves of a person that lead back to them, or to the beginning."""
 
 
 def _drawn(stage: str) -> str:

@@ -10,15 +10,14 @@ from typing import Protocol
 from langchain_core.tools import BaseTool
 from pydantic import JsonValue, TypeAdapter
 
+from agent.conversation.moves import Move, moved
 from agent.model_calls import tokens_of
 from agent.plain import plain
 from agent.planner import Ask, Planner, default_arguments, has_free_argument
 from agent.policy import (
     BUDGETED,
-    PERSON_LEADS_TO,
     LegalCall,
     Offers,
-    PersonCall,
     PolicyConfig,
     ToolName,
     legal_calls,
@@ -128,23 +127,23 @@ class Steps:
         if sample.stage == "done":
             raise RunError(f"sample {sample.id!r} is done, yet something failed after it: {_said(error)}") from error
         event = _event(sample, "plan", None, {"decision": "failed", "reasons": ["planner"]}, "done", error)
+        if _goes_on_talking(sample):
+            event = _event(sample, "plan", None, {}, "awaiting_person", error)
         calls = error.calls if isinstance(error, Undecided) else []
         failed, _ = await self._keep(sample, number, event.model_copy(update=_cost(event, calls)))
         return failed
 
-    async def hear(self, sample: Sample, number: int, words: str) -> Sample:
-        """A person's word on a conversation that waits for one: empty approves the key frame, else it is the new wish.
+    async def hear(self, sample: Sample, number: int, move: Move) -> Sample:
+        """A person's move in a conversation.
 
         Raises:
-            ValueError: the sample does not wait for a person.
+            MoveError: it cannot be made now.
         """
-        if sample.stage != "awaiting_person":
-            raise ValueError(f"sample {sample.id!r} is at stage {sample.stage!r} and does not wait for a person")
-        tool: PersonCall = "say" if words else "approve"
-        result: dict[str, JsonValue] = {"wish": words} if words else {}
-        event = _event(sample, tool, None, result, PERSON_LEADS_TO[tool])
-        arguments: dict[str, JsonValue] = {"words": words} if words else {}
-        after, _ = await self._keep(sample, number, event.model_copy(update={"by": "person", "arguments": arguments}))
+        changes, leads_to = moved(sample, move)
+        event = _event(sample, move.call, None, changes, leads_to)
+        after, _ = await self._keep(
+            sample, number, event.model_copy(update={"by": "person", "arguments": move.arguments})
+        )
         return after
 
     async def _act(self, tool: ToolName, state: SampleState) -> Update:
@@ -164,6 +163,8 @@ class Steps:
             result: ToolResult = await self.tools[tool].ainvoke({**call["arguments"], "sample": sample})
             changed = Sample.model_validate(sample.model_dump() | result.as_json())
         except ToolError as error:
+            if _goes_on_talking(sample):
+                return _event(sample, tool, call, {}, "awaiting_person", error)
             if tool in BUDGETED:  # it has used up one of its calls, so this cannot go on for ever
                 return _event(sample, tool, call, {}, sample.stage, error)
             return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
@@ -173,6 +174,8 @@ class Steps:
         except Exception as error:
             if not is_of_sample(error):
                 raise
+            if _goes_on_talking(sample):
+                return _event(sample, tool, call, {}, "awaiting_person", error)
             return _event(sample, tool, call, {"decision": "failed", "reasons": [tool]}, "done", error)
         event = _event(sample, tool, call, result.as_json(), next_stage(tool, changed, call["arguments"]))
         if event.next_stage == "done" and not changed.decision:
@@ -243,6 +246,11 @@ def is_of_sample(error: Exception) -> bool:
     if isinstance(error, LedgerError | MemoryDamaged | EmbedderError | NoDevice | CannotLoad | RunError | NoClipLeft):
         return False
     return not (isinstance(error, OSError) and error.errno in DISK_ERRORS)
+
+
+def _goes_on_talking(sample: Sample) -> bool:
+    """Whether what goes wrong is told to a person, who goes on from there."""
+    return sample.conversation and sample.description is not None
 
 
 def _said(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """Orders that people leave in the ledger for the run's owner: a sample moved into the dataset or out of it.
 
-Those of training stand in train_order.py.
+Those of training stand in train_order.py, those of conversations in conversation/orders.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from agent.conversation.orders import KIND as TALK
 from agent.run_config import RunConfig
 from agent.state import apply
 from agent.stores import Stores, reconcile_dataset
-from agent.train_order import KIND
+from agent.train_order import KIND as TRAIN
 from memory.sample import Event, Sample
 
 Override = Literal["accept", "reject"]
@@ -72,7 +73,10 @@ def carry_out(stores: Stores, config: RunConfig) -> int:
     added to the dataset.
     """
     grown = 0
-    orders = [(number, payload) for number, payload in stores.ledger.open_commands() if payload.get("kind") != KIND]
+    others = (TRAIN, TALK)
+    orders = [
+        (number, payload) for number, payload in stores.ledger.open_commands() if payload.get("kind") not in others
+    ]
     for number, payload in orders:
         try:
             grown += _override(stores, Order.model_validate(payload))

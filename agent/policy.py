@@ -37,8 +37,10 @@ ToolName = Literal[
     "retry",
     "accept",
     "reject",
+    "propose_edits",
+    "preview_edits",
 ]
-PersonCall = Literal["say", "approve"]
+PersonCall = Literal["begin", "say", "choose", "frame", "approve", "keep", "close", "cancel"]
 CampaignTool = Literal["train_editto", "decline_training"]
 """Called for a whole campaign, never for a sample."""
 
@@ -46,6 +48,7 @@ CALLS: Mapping[Stage, tuple[ToolName, ...]] = {
     "new": ("sample_clip",),
     "clip": ("describe_clip",),
     "described": ("write_instruction", "reject"),
+    "proposed": (),
     "instructed": ("edit_key_frame", "write_instruction", "reject"),
     "key_frame_edited": ("critique_key_frame",),
     "key_frame_judged": ("generate_video", "edit_key_frame", "write_instruction", "reject"),
@@ -57,14 +60,27 @@ CALLS: Mapping[Stage, tuple[ToolName, ...]] = {
 }
 """What may be called at each stage at all, in the order that policy prefers; `legal_calls` narrows it."""
 
+CONVERSATION_CALLS: Mapping[Stage, tuple[ToolName, ...]] = {
+    "new": ("sample_clip",),
+    "clip": ("describe_clip",),
+    "described": ("propose_edits",),
+    "proposed": ("preview_edits",),
+    "key_frame_judged": ("generate_video",),
+    "generated": ("critique_video",),
+    "judged": ("accept",),
+}
+"""The same in a conversation, where every turn is the person's and each of their words pays for its calls."""
+
 LEADS_TO: Mapping[ToolName, tuple[Stage, ...]] = {
     "sample_clip": ("clip",),
-    "describe_clip": ("described",),
+    "describe_clip": ("described", "awaiting_person"),
+    "propose_edits": ("proposed", "awaiting_person"),
+    "preview_edits": ("awaiting_person",),
     "write_instruction": ("instructed",),
     "edit_key_frame": ("key_frame_edited",),
-    "critique_key_frame": ("key_frame_judged", "awaiting_person", "done"),
+    "critique_key_frame": ("key_frame_judged", "done"),
     "generate_video": ("generated",),
-    "critique_video": ("judged", "done"),
+    "critique_video": ("judged", "awaiting_person", "done"),
     "enhance_video": ("enhanced",),
     "retry": ("described", "instructed", "key_frame_judged"),
     "accept": ("done",),
@@ -72,8 +88,17 @@ LEADS_TO: Mapping[ToolName, tuple[Stage, ...]] = {
 }
 """Where a call can lead. Besides, a call that fails stays at its stage or ends the sample."""
 
-PERSON_LEADS_TO: Mapping[PersonCall, Stage] = {"say": "described", "approve": "key_frame_judged"}
-"""Where a conversation that waits goes on."""
+PERSON_LEADS_TO: Mapping[PersonCall, Stage] = {
+    "begin": "new",
+    "say": "described",
+    "choose": "awaiting_person",
+    "frame": "proposed",
+    "approve": "key_frame_judged",
+    "keep": "judged",
+    "close": "done",
+    "cancel": "awaiting_person",
+}
+"""Where a conversation goes on. All but `begin` and `cancel` are for one that waits."""
 
 RETRY_LEADS_TO: Mapping[Retried, Stage] = {
     "instruction": "described",
@@ -168,6 +193,11 @@ class LegalCall:
 
 def legal_calls(sample: Sample, offers: Offers, config: PolicyConfig) -> tuple[LegalCall, ...]:
     """The calls that are legal now, preferred first. Empty when the sample is done or waits for a person."""
+    if sample.conversation:
+        return tuple(
+            LegalCall(tool=tool, choices=_routes(sample, offers) or {} if tool == "generate_video" else {})
+            for tool in CONVERSATION_CALLS.get(sample.stage, ())
+        )
     legal = []
     for tool in CALLS[sample.stage]:
         choices = _choices(tool, sample, offers, config)
@@ -195,8 +225,7 @@ def _choices(
         case "write_instruction":
             return {"edit_type": offers.edit_types} if offers.edit_types else None
         case "generate_video":
-            routes = offers.routes.get(sample.instruction.edit_type if sample.instruction else "", ())
-            return {"route": routes} if routes and _passed(sample.key_frame_verdict) else None
+            return _routes(sample, offers) if _passed(sample.key_frame_verdict) else None
         case "accept":
             return {} if _passed(sample.verdict) else None
         case "enhance_video":
@@ -206,6 +235,11 @@ def _choices(
         case "reject":
             return {"reason": REJECT_REASONS}
     return {}
+
+
+def _routes(sample: Sample, offers: Offers) -> Mapping[str, tuple[str, ...]] | None:
+    routes = offers.routes.get(sample.instruction.edit_type if sample.instruction else "", ())
+    return {"route": routes} if routes else None
 
 
 def _retry_choices(sample: Sample, config: PolicyConfig) -> Mapping[str, tuple[str, ...]] | None:
@@ -227,10 +261,16 @@ def next_stage(tool: ToolName, sample: Sample, arguments: Mapping[str, object]) 
     """Where a call leads that succeeded; `sample` already holds its result."""
     if tool == "retry":
         return RETRY_LEADS_TO[cast("Retried", arguments["stage"])]
+    if tool == "describe_clip" and sample.conversation:
+        return "described" if sample.wish else "awaiting_person"
+    if tool == "propose_edits":
+        # A question, or words that nothing can be done about, leave what was on offer as it was.
+        return "proposed" if any(each.key_frame is None for each in sample.proposals) else "awaiting_person"
     if tool == "critique_key_frame":
-        if sample.key_frame_verdict and sample.key_frame_verdict.decision == "unscored":
-            return "done"
-        return "awaiting_person" if sample.conversation else "key_frame_judged"
+        unscored = sample.key_frame_verdict and sample.key_frame_verdict.decision == "unscored"
+        return "done" if unscored else "key_frame_judged"
     if tool == "critique_video":
+        if sample.conversation:
+            return "awaiting_person"
         return "done" if sample.verdict and sample.verdict.decision == "unscored" else "judged"
     return LEADS_TO[tool][0]

@@ -33,6 +33,7 @@ from ditto_models.call_log import ChatCall
 from memory.backup import connect
 from memory.group_commit import GroupCommit, LedgerError
 from memory.ledger import Ledger
+from memory.noun import Noun
 from memory.sample import (
     Clip,
     Critique,
@@ -42,7 +43,6 @@ from memory.sample import (
     Instruction,
     KeyFrame,
     ModelCall,
-    Noun,
     Provenance,
     Sample,
     Score,

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue
 
 from memory.group_commit import now
-from memory.sample import By, ModelCall, Noun, Refusal
+from memory.noun import Noun
+from memory.sample import By, ModelCall, Refusal
 from memory.tail import Recording
 
 SCHEMA = """

@@ -22,9 +22,10 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from memory import jobs, source_table
 from memory.backup import Backup, connect, is_damage
 from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
+from memory.noun import Noun
 from memory.references import ADD, HELD_BY_OTHERS, UNKNOWN, artifact_key, references
 from memory.references import SCHEMA as HELD_SCHEMA
-from memory.sample import Event, Noun, Sample
+from memory.sample import Event, Sample
 from memory.tail import SCHEMA as TAIL_SCHEMA
 from memory.tail import Recording
 
@@ -63,13 +64,15 @@ class Ledger:
         LedgerError: the file is no ledger, is damaged, or is gone and its backup is not.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         self._path = path
         self._backup = Backup(path, SCHEMA)
         if self._backup.exists() and not (path.exists() and path.stat().st_size):
             raise self._failed("read", "it is missing or empty")
         self._read_lock = threading.Lock()
-        self._writable = os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+        self._writable = (
+            not read_only and os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+        )
         try:
             self._reader = self._connect()
             if self._writable:
@@ -91,12 +94,13 @@ class Ledger:
         """
         return await asyncio.wrap_future(self._writer.put(event, sample, number))
 
-    def add_command(self, payload: dict[str, JsonValue]) -> None:
-        """Leave an order for the run's owner; anybody may."""
+    def add_command(self, payload: dict[str, JsonValue]) -> int:
+        """Leave an order for the run's owner; anybody may. Returns its number."""
         with self._transaction() as connection:
-            connection.execute(
+            made = connection.execute(
                 "INSERT INTO commands (at, payload) VALUES (?, ?)", (now(), _JSON.dump_json(payload).decode())
             )
+            return int(made.lastrowid or 0)
 
     def finish_command(self, number: int, outcome: str) -> None:
         """Mark an order as dealt with, and say how."""
@@ -144,6 +148,11 @@ class Ledger:
         """Orders that nobody has carried out, oldest first."""
         rows = self._rows("SELECT number, payload FROM commands WHERE done_at IS NULL ORDER BY number")
         return [(number, _JSON.validate_json(payload)) for number, payload in rows]
+
+    def command(self, number: int) -> str | None:
+        """What came of an order; None while nobody has carried it out."""
+        rows = self._rows("SELECT outcome FROM commands WHERE number = ?", (number,))
+        return rows[0][0] if rows else None
 
     def index_artifacts(self) -> None:
         """Make `is_held` know what was written before there was an index. Only for the run's owner, once it opens."""

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
+
+from memory.noun import Noun
+from memory.talk import Given, Said
 
 Scope = Literal["global", "local"]
-Decision = Literal["accepted", "rejected", "failed", "unscored", "quarantined"]
+Decision = Literal["accepted", "rejected", "failed", "unscored", "quarantined", "private"]
+"""Private: of a conversation whose person did not give the result to the dataset."""
 Stage = Literal[
     "new",
     "clip",
     "described",
+    "proposed",
     "instructed",
     "key_frame_edited",
     "key_frame_judged",
@@ -28,12 +33,6 @@ Stage = Literal[
 By = Literal["planner", "policy", "person"]
 Kept = Literal["kept", "thinned", "dropped"]
 Rule = Literal["gate", "threshold", "unscored", "all_passed"]
-
-
-class Noun(BaseModel):
-    """Frozen, and strict: an unknown key is an error, and so is a number that JSON has no word for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Clip(Noun):
@@ -143,6 +142,22 @@ class Diagnosis(Noun):
     change: str
 
 
+class Proposal(Noun):
+    """An edit that the agent offers in a conversation."""
+
+    number: int
+    """From 1, never used twice in a conversation."""
+    instruction: Instruction
+    strength: float
+    """Of the key frame's edit."""
+    note: str = ""
+    """What of the wish it does not do, for the person."""
+    key_frame: KeyFrame | None = None
+    """The preview, once it was made."""
+    verdict: Verdict | None = None
+    """Of the preview."""
+
+
 class Provenance(Noun):
     """What made an accepted pair, so that it can be made again."""
 
@@ -179,7 +194,21 @@ class Sample(Noun):
     reasons: list[str] = Field(default_factory=list)
     provenance: Provenance | None = None
     wish: str = ""
-    """What the person asked for, in a conversation."""
+    """What the person asked for last, in a conversation."""
+    given: Given | None = None
+    """What a conversation began with."""
+    key_frame_index: int | None = None
+    """The frame that the person wants edited; None leaves it to the agent."""
+    talk: list[Said] = Field(default_factory=list)
+    """What was said, oldest first."""
+    proposals: list[Proposal] = Field(default_factory=list)
+    """What is on offer now."""
+    focus: int = 0
+    """The number of the proposal that the person turned to, 0 for none."""
+    approved: int = 0
+    """The number of the proposal whose video the person wanted, 0 for none."""
+    consent: bool = False
+    """Whether the person gives the result to the dataset."""
     artifacts: Kept = "kept"
     """Thinned: only a contact sheet is left of its artifacts; dropped: nothing."""
     sheet: str = ""

@@ -19,7 +19,11 @@ MAY_IMPORT = {
 HOMES = {
     "langgraph": ("agent/",),
     "chromadb": ("memory/instructions.py",),
-    "jinja2": ("prompts/library.py", "agent/reports/"),
+    "jinja2": ("prompts/library.py", "agent/reports/", "agent/studio/"),
+    "fastapi": ("agent/studio/",),
+    "starlette": ("agent/studio/",),
+    "uvicorn": ("agent/studio/",),
+    "opentelemetry": ("agent/telemetry.py",),
     "torch": ("ditto_models/",),
     "torchvision": ("ditto_models/vision.py", "ditto_models/gpu/", "ditto_models/train/"),
     "qwen_vl_utils": ("ditto_models/vision.py",),
@@ -38,6 +42,7 @@ COMMANDS = [
     "agent.export",
     "agent.ingest",
     "agent.preflight",
+    "agent.studio",
     "ditto_models.serve",
     "ditto_models.assets",
     "ditto_models.train",
@@ -58,6 +63,9 @@ HEAVY = [
     "onnxruntime",
     "av",
     "scenedetect",
+    "fastapi",
+    "uvicorn",
+    "opentelemetry",
 ]
 
 

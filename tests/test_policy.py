@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from agent.policy import (
     CALLS,
+    CONVERSATION_CALLS,
     LEADS_TO,
     LegalCall,
     Offers,
@@ -147,9 +148,16 @@ def test_a_sample_out_of_model_seconds_can_only_end() -> None:
     assert calls_left(sample, "generate_video", CONFIG) == 0
 
 
-def test_a_conversation_waits_for_a_person_after_its_key_frame() -> None:
-    sample = Sample(id="a", seed=1, stage="key_frame_edited", conversation=True)
-    assert next_stage("critique_key_frame", sample, {}) == "awaiting_person"
+def test_a_conversation_waits_for_a_person_whenever_there_is_something_to_decide() -> None:
+    sample = Sample(id="a", seed=1, stage="clip", conversation=True)
+    assert next_stage("describe_clip", sample, {}) == "awaiting_person", "nothing was asked for yet"
+    wished = sample.model_copy(update={"wish": "snow"})
+    assert next_stage("describe_clip", wished, {}) == "described"
+    assert next_stage("propose_edits", wished, {}) == "awaiting_person", "a question, not a proposal"
+    assert next_stage("critique_video", wished, {}) == "awaiting_person"
+    for stage, tools in CONVERSATION_CALLS.items():
+        at = sample.model_copy(update={"stage": stage, "model_seconds": 1e6})
+        assert tuple(call.tool for call in legal_calls(at, OFFERS, CONFIG)) == tools, "one way, and the person pays"
     assert legal_calls(sample.model_copy(update={"stage": "awaiting_person"}), OFFERS, CONFIG) == ()
 
 
@@ -162,5 +170,5 @@ def test_the_diagnosis_names_the_axis_furthest_under_its_threshold() -> None:
 
 
 def test_every_call_leads_to_a_stage_that_exists() -> None:
-    assert {tool for tools in CALLS.values() for tool in tools} == set(LEADS_TO)
+    assert {tool for tools in (*CALLS.values(), *CONVERSATION_CALLS.values()) for tool in tools} == set(LEADS_TO)
     assert all(stage in CALLS for stages in LEADS_TO.values() for stage in stages)

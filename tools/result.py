@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from pydantic import JsonValue
 
 from ditto_models.executors.base import Timed
-from memory.sample import Noun
+from memory.noun import Noun
 
 
 class Cost(TypedDict):
