@@ -55,6 +55,16 @@ class Row:
     sample: Sample
 
 
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """An order that was left for the run's owner."""
+
+    number: int
+    at: str
+    outcome: str | None
+    """None while nobody has carried it out."""
+
+
 class Ledger:
     """Reads at any time; `append` only by the run's owner.
 
@@ -154,6 +164,15 @@ class Ledger:
         rows = self._rows("SELECT outcome FROM commands WHERE number = ?", (number,))
         return rows[0][0] if rows else None
 
+    def last_command(self, sample_id: str) -> Command | None:
+        """The last order about a sample."""
+        query = (
+            "SELECT number, at, outcome FROM commands WHERE json_extract(payload, '$.sample') = ? "
+            "ORDER BY number DESC LIMIT 1"
+        )
+        rows = self._rows(query, (sample_id,))
+        return Command(number=rows[0][0], at=rows[0][1], outcome=rows[0][2]) if rows else None
+
     def index_artifacts(self) -> None:
         """Make `is_held` know what was written before there was an index. Only for the run's owner, once it opens."""
         if not self._rows(UNKNOWN)[0][0]:
@@ -174,6 +193,14 @@ class Ledger:
             f"SELECT DISTINCT sample_id FROM events WHERE seq > (SELECT MAX(seq) FROM events) - ? AND tool IN ({which})"
         )
         return [sample_id for (sample_id,) in self._rows(query, (events, *tools))]
+
+    def seconds_of(self, tool: str, events: int = 2000) -> list[float]:
+        """What the calls of a tool took that went well among the last so many events of the run."""
+        query = (
+            "SELECT json_extract(payload, '$.seconds') FROM events WHERE seq > (SELECT MAX(seq) FROM events) - ? "
+            "AND tool = ? AND json_extract(payload, '$.error') IS NULL"
+        )
+        return [float(seconds) for (seconds,) in self._rows(query, (events, tool))]
 
     def is_held(self, reference: str, but: int) -> bool:
         """Whether a sample other than the one of number `but` still needs an artifact."""

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
+from typing import IO
+
+LOCK = "owner.lock"
+PATIENCE_SECONDS = 0.5
+"""For which a lock that is held is tried again: `holder` may be looking."""
 
 
 class RunIsOwned(RuntimeError):
@@ -25,15 +32,16 @@ class Owner:
     """
 
     def __init__(self, run: Path) -> None:
-        path = run / "owner.lock"
+        path = run / LOCK
         self._file = path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
-            self._file.close()
-            raise RunIsOwned(run, holder) from None
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not _lock(self._file, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                self._file.seek(0)
+                named = self._file.read().strip() or "another process"
+                self._file.close()
+                raise RunIsOwned(run, named)
+            time.sleep(0.02)
         self._file.truncate(0)
         self._file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
         self._file.flush()
@@ -48,3 +56,26 @@ class Owner:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.release()
+
+
+def holder(run: Path) -> str:
+    """Who owns the run now, for example "pid 7 on host"; empty where nobody does."""
+    try:
+        with (run / LOCK).open("r") as file:
+            named = file.read().strip()
+            local = re.fullmatch(rf"pid (\d+) on {re.escape(socket.gethostname())}", named)
+            if not named or (local and not Path("/proc", local[1]).exists()):
+                return ""
+            # What is written may be of one that was killed, and its pid another's by now.
+            return "" if _lock(file, fcntl.LOCK_SH) else named
+    except FileNotFoundError:
+        return ""
+
+
+def _lock(file: IO[str], how: int) -> bool:
+    """Lock a file until it is closed; False where somebody else has it."""
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
