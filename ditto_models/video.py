@@ -30,6 +30,7 @@ DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, err
 UNTAGGED = 2
 # The faster defaults of swscale darken every round trip by more than one level.
 EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+EXACT_SMALLER = EXACT & ~Interpolation.BICUBIC | Interpolation.AREA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,12 +186,21 @@ def _count_packets(path: Path | str) -> int:
         return sum(1 for packet in container.demux(stream) if packet.size)
 
 
-def rgb(frame: VideoFrame) -> Frame:
-    """The picture of a decoded frame as shown, HWC uint8."""
+def rgb(frame: VideoFrame, size: tuple[int, int] | None = None) -> Frame:
+    """The picture of a decoded frame as shown, HWC uint8; `size` (width, height, before it is turned) makes it smaller.
+
+    Of a 4K frame made smaller on the way that takes an eighth of the time that it takes afterwards.
+    """
     colorspace = Colorspace.ITU601 if frame.height <= STANDARD_DEFINITION_HEIGHT else Colorspace.ITU709
     tagged = frame.colorspace != UNTAGGED
+    width, height = size or (frame.width, frame.height)
     pixels = frame.to_ndarray(
-        format="rgb24", src_colorspace=None if tagged else colorspace, interpolation=EXACT, threads=1
+        format="rgb24",
+        width=width,
+        height=height,
+        src_colorspace=None if tagged else colorspace,
+        interpolation=EXACT if size is None else EXACT_SMALLER,
+        threads=1,
     )
     upright = np.rot90(pixels, k=round(frame.rotation / 90))
     return np.ascontiguousarray(upright, dtype=np.uint8)
