@@ -135,7 +135,7 @@ def places_at(frames: int, fps: float, most_fps: float | None) -> tuple[int, ...
     return tuple(int(number * step + 1e-6) for number in range(frames))
 
 
-def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:
+def write(path: Path | str, frames: Frames, fps: float, crf: int = 12, only_key_frames: bool = False) -> None:
     """Writes THWC uint8 RGB frames as H.264 yuv420p in MP4.
 
     Equal frames give equal bytes at 640x360 and 128x96, and not always at 320x240 or 64x48: there x264's macroblock
@@ -143,6 +143,7 @@ def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:
 
 
     `crf` is x264's constant rate factor: 0 is lossless but for chroma, 12 is not told from the original by eye.
+    With `only_key_frames` each frame stands alone, so that players find every one of them at once.
 
     Raises:
         VideoError: no frames, not THWC uint8 RGB, an odd size, a rate that is not positive, or a file that
@@ -151,6 +152,9 @@ def write(path: Path | str, frames: Frames, fps: float, crf: int = 12) -> None:
     """
     _check_writable(path, frames, fps)
     options = {"crf": str(crf), "preset": "veryfast", "threads": "1", "x264-params": "threads=1:lookahead-threads=1"}
+    if only_key_frames:
+        # Of a higher profile x264 says "intra", which not every browser's decoder knows.
+        options |= {"g": "1", "profile": "main"}
     try:
         with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.studio import campaign_page, media_files, trace_pages
+from agent.studio import campaign_page, media_files, pair_video, sample_page
 from agent.studio.pages import Pages
 from agent.studio.runs import StudioRun
 
@@ -64,6 +64,6 @@ def create_app(studio: Studio) -> FastAPI:
     async def refused(request: Request, error: HTTPException) -> Response:
         return studio.pages.problem(error.status_code, str(error.detail))
 
-    for topic in (campaign_page, media_files, trace_pages):
+    for topic in (campaign_page, media_files, pair_video, sample_page):
         app.include_router(topic.routes(studio))
     return app

@@ -1,4 +1,4 @@
-"""Traces: the list of samples, and one sample from clip to verdict."""
+"""One sample from clip to verdict."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from agent.studio.proxy import pair_of
+
 if TYPE_CHECKING:
     from agent.studio.app import Studio
 
 
 def routes(studio: Studio) -> APIRouter:
-    """The pages' addresses."""
+    """The page's addresses."""
     router = APIRouter()
 
     @router.get("/runs/{key}/samples/{sample_id}")
@@ -22,6 +24,7 @@ def routes(studio: Studio) -> APIRouter:
         row = run.ledger.row(sample_id)
         if row is None:
             raise HTTPException(404, f"there is no sample {sample_id!r} in this run")
-        return studio.pages.response("sample.html.j2", run=run, row=row, events=run.ledger.events(sample_id))
+        events = run.ledger.events(sample_id)
+        return studio.pages.response("sample.html.j2", run=run, row=row, events=events, pair=pair_of(row.sample))
 
     return router
