@@ -93,7 +93,8 @@ class Campaign:
         self._gpu_seconds = session.stores.ledger.gpu_seconds()
         self._taking_in: asyncio.Task[None] | None = None
         self._number = session.stores.ledger.next_number()
-        self._waiting = list(session.stores.ledger.rows("decision IS NULL AND stage != 'awaiting_person'"))
+        rows = session.stores.ledger.rows("decision IS NULL AND stage != 'awaiting_person'")
+        self._waiting = [(row.sample, row.number) for row in rows]
         session.listeners.append(self._stepped)
 
     async def run(self) -> Outcome:
@@ -102,6 +103,11 @@ class Campaign:
         Raises:
             LedgerError, OSError: the disk failed; everything the ledger has can be resumed.
         """
+        with self._session.tenure.kept(self._limits) as tenure:
+            tenure.outcome = outcome = await self._run()
+        return outcome
+
+    async def _run(self) -> Outcome:
         training = self._session.training
         watching = asyncio.create_task(training.watch(self._drained))
         try:
@@ -111,7 +117,8 @@ class Campaign:
                 running = self._tasks | ({self._taking_in} if self._taking_in else set())
                 if self._tasks:
                     training.goes_on()
-                if not self._tasks and (outcome or not (running or training.holds)):
+                ends = outcome in ENDS_WAITING or not self._session.tenure.is_paused
+                if not self._tasks and ends and (outcome or not (running or training.holds)):
                     ended = outcome or "clips used up"
                     if training.is_over(gives_time=ended in GIVES_TRAINING_TIME):
                         return ended
@@ -141,10 +148,15 @@ class Campaign:
 
     async def _take_orders(self) -> None:
         """What people asked for meanwhile; the dataset must be nobody else's while it is rewritten."""
+        tenure = self._session.tenure
+        if self._stopping:
+            tenure.stopping()
         if self._session.stores.ledger.open_commands():
             async with self._dataset_turn:
                 grown = await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
             self._accepted += grown
+            tenure.take_orders()
+            self._session.training.is_paused = tenure.is_paused
             self._session.training.take_orders()
 
     async def _clear_away(self) -> None:
@@ -164,6 +176,8 @@ class Campaign:
 
     def _look_ahead(self, outcome: Outcome | None) -> None:
         """Look at more files where clips run low."""
+        if self._session.tenure.is_paused:
+            return
         clips, wanted = self._session.clips, self._limits.target - self._accepted - len(self._tasks)
         low = clips.fresh < min(LOOK_AHEAD, wanted)
         if low and outcome is None and not clips.complete and self._taking_in is None:
@@ -196,12 +210,13 @@ class Campaign:
 
     def _room(self) -> bool:
         wanted = self._limits.target - self._accepted
-        return len(self._tasks) < min(self._limits.concurrency, wanted)
+        held = self._session.training.holds or self._session.tenure.is_paused
+        return not held and len(self._tasks) < min(self._limits.concurrency, wanted)
 
     def _begin_samples(self) -> Outcome | None:
         """Begin as many as there is room for; returns the limit that was reached, if any."""
         outcome = self._limit_reached()
-        while outcome is None and not self._session.training.holds and self._room() and (job := self._next_sample()):
+        while outcome is None and self._room() and (job := self._next_sample()):
             self._tasks.add(asyncio.create_task(self._one(*job)))
             outcome = self._limit_reached()
         return outcome
@@ -209,9 +224,9 @@ class Campaign:
     def _next_sample(self) -> tuple[Sample, int] | None:
         """A sample to run: one that is under way, then a new one where there is a clip."""
         if self._waiting:
-            row = self._waiting.pop(0)
-            new = Sample(id=row.sample.id, seed=row.sample.seed, conversation=row.sample.conversation)
-            return fold(new, self._session.stores.ledger.events(new.id)), row.number
+            sample, number = self._waiting.pop(0)
+            new = Sample(id=sample.id, seed=sample.seed, conversation=sample.conversation)
+            return fold(new, self._session.stores.ledger.events(new.id)), number
         if not self._session.clips.claim():
             return None
         self._candidates += 1
@@ -240,6 +255,7 @@ class Campaign:
             return
         except Parked as parked:
             sample = parked.sample
+            self._waiting.append((sample, number))
         except Exception as error:
             if not is_of_sample(error):
                 raise

@@ -25,6 +25,7 @@ from agent.disk import disk_use
 from agent.diversity import diversity
 from agent.inspect_calls import print_calls, request_of
 from agent.inspect_jobs import job_json, jobs_json, order_training, print_job, print_jobs
+from agent.inspect_sessions import print_sessions, sessions_json
 from agent.plain import plain
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, source_lines, told
 from agent.state import fold
@@ -114,10 +115,12 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
             raise CommandError("--sheet has nothing to show: no sample of these has an edited video that was kept")
         options.sheet.write_bytes(pairs_sheet(shown, _media(options.run)))
     if options.json:
-        print(json.dumps(list_json(ledger, rows) | {"disk": disk_use(options.run).as_json()}, indent=1))
+        more = sessions_json(ledger, options.run) | {"disk": disk_use(options.run).as_json()}
+        print(json.dumps(list_json(ledger, rows) | more, indent=1))
     else:
         _print_list(ledger, rows)
         print_jobs(ledger, options.run, Console())
+        print_sessions(ledger, options.run, Console())
         print(f"disk: {disk_use(options.run)}")
     return 0
 

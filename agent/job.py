@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from agent.nodes import RunError
 from agent.profile import Profile, ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
 from agent.readiness import check_networks, slots_of
+from agent.run_arguments import told_arguments
 from agent.run_config import RunConfig, clips_folder
 from agent.second_look import LookFailed
 from agent.session import Session, open_session
@@ -135,6 +137,8 @@ def _campaign(
     for pool in session.pools:
         pool.on_change = partial(_say_of, "servers", console, log)
     session.training.say = partial(_say_of, "training", console, log)
+    session.tenure.say = partial(_say_of, "campaign", console, log)
+    session.tenure.command = shlex.join(["python", "-m", "agent.run", *told_arguments(options)])
     log.info("session begun", target=limits.target, config_hash=session.profile.hash)
     with ExitStack() as stack:
         campaign = Campaign(session, limits, _reporter(console, session, limits, stack))

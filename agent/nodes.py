@@ -84,13 +84,13 @@ class Steps:
     """Makes of calls to served models what the ledger keeps of them."""
     on_event: Callable[[Event, Sample], None]
     """Told of every event once it is on disk."""
-    parking: Callable[[], bool]
-    """Whether samples should stop before their next step."""
+    parking: Callable[[Sample], bool]
+    """Whether a sample should stop before its next step."""
 
     async def decide(self, state: SampleState) -> Update:
         """Choose the next call: policy where there is nothing to choose, the planner elsewhere."""
         sample = state["sample"]
-        if self.parking():
+        if self.parking(sample):
             raise Parked(sample)
         offers = self.offers(sample)
         legal = legal_calls(sample, offers, self.config)

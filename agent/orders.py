@@ -1,6 +1,6 @@
 """Orders that people leave in the ledger for the run's owner: a sample moved into the dataset or out of it.
 
-Those of training stand in train_order.py, those of conversations in conversation/orders.py.
+Those of training stand in train_order.py, those of conversations in conversation/orders.py, pauses in pause.py.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from agent.conversation.orders import KIND as TALK
+from agent.pause import KINDS as PAUSE
 from agent.run_config import RunConfig
 from agent.state import apply
 from agent.stores import Stores, reconcile_dataset
@@ -73,7 +74,7 @@ def carry_out(stores: Stores, config: RunConfig) -> int:
     added to the dataset.
     """
     grown = 0
-    others = (TRAIN, TALK)
+    others = (TRAIN, TALK, *PAUSE)
     orders = [
         (number, payload) for number, payload in stores.ledger.open_commands() if payload.get("kind") not in others
     ]

@@ -71,7 +71,8 @@ class LiveReporter:
         """A sample came to its decision, or was parked."""
         self._running.pop(sample.id, None)
         decision = sample.decision or "parked"
-        self._counts[decision] += 1
+        if sample.decision:  # one that was parked may come back
+            self._counts[decision] += 1
         text = sample.instruction.text if sample.instruction else "-"
         why = f" ({', '.join(sample.reasons)})" if sample.reasons else ""
         line = Text.assemble((f"{decision:<11} ", _STYLES.get(decision, "cyan")), f"{sample.id}  {text}", (why, "dim"))

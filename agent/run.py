@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     add_run_arguments(made)
     made.add_argument("--max-candidates", type=_positive, metavar="M", help="samples begun, at most")
     made.add_argument("--gpu-hours", type=_hours, metavar="H", help="GPU time of the run, at most")
-    made.add_argument("--max-hours", type=_hours, metavar="H", help="time of this session, at most")
+    made.add_argument("--max-hours", type=_hours, metavar="H", help="time of this session, at most; pauses count")
     made.add_argument(
         "--concurrency", type=_positive, default=2, metavar="C", help="samples at once (default: %(default)s)"
     )

@@ -31,6 +31,7 @@ from agent.second_look import build_second_look
 from agent.source_models import build_decoder
 from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
+from agent.tenure import Tenure
 from agent.toolbox import Parts, toolbox
 from agent.training import Training
 from agent.training_wiring import open_training
@@ -65,6 +66,7 @@ class Session:
     retention: Retention
     room: Room
     embed: Embed
+    tenure: Tenure
     steps: Steps = field(init=False)
     graph: Graph = field(init=False)
     training: Training = field(init=False)
@@ -150,6 +152,7 @@ def open_session(
             retention=Retention(profile.retention.rejected, stores),
             room=Room(config=profile.disk, free=partial(free_bytes, run)),
             embed=models.embedder.embed,
+            tenure=Tenure(ledger, config, say),
             pools=models.leads.pools,
         )
         _wire(session, models, executor, networks, decoder, say)
@@ -218,7 +221,7 @@ def _wire(
         repairs=session.repairs.offered,
         keep_calls=keep_calls,
         on_event=session.hear,
-        parking=lambda: session.parking,
+        parking=lambda sample: session.parking or session.tenure.holds(sample),
     )
     session.graph = build_graph(session.steps.decide, session.steps.act)
     session.training = open_training(

@@ -35,6 +35,8 @@ class Training:
     free: Callable[[], Awaitable[None]]
     """Lets networks give back what they hold of GPUs."""
     say: Callable[[str], None]
+    is_paused: bool = False
+    """Whether no job may be begun, because a person paused the campaign; one that runs goes on."""
     _jobs: dict[str, Job] = field(init=False)
     _is_busy: bool = field(default=False, init=False)
     _is_ending: bool = field(default=False, init=False)
@@ -120,7 +122,7 @@ class Training:
             self.runner.stop.ask()
 
     def _has_work(self) -> bool:
-        if self._is_stopping:
+        if self._is_stopping or self.is_paused:
             return False
         return self._order is not None or self._open_job() is not None or self._due() is not None
 

@@ -147,7 +147,7 @@ async def run_samples(folder: Path, samples: int, concurrency: int) -> Measured:
         repairs=list,
         keep_calls=no_calls,
         on_event=lambda event, sample: None,
-        parking=lambda: False,
+        parking=lambda sample: False,
     )
     graph, turn = build_graph(steps.decide, steps.act), asyncio.Semaphore(concurrency)
 

@@ -26,7 +26,7 @@ PERIOD_SECONDS = 10.0
 _SIDES = ("", "-wal", "-shm")
 _DAMAGE = (None, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """Primary codes; None is of text that is no UTF-8. The rest is a full disk, a lock, a missing right, a constraint."""
-_PAYLOADS = ("events", "samples", "clips", "commands", "jobs", "training_calls")
+_PAYLOADS = ("events", "samples", "clips", "commands", "jobs", "training_calls", "sessions")
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from memory import jobs, source_table
+from memory import jobs, sessions, source_table
 from memory.backup import Backup, connect, is_damage
 from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
 from memory.noun import Noun
@@ -29,7 +29,7 @@ from memory.sample import Event, Sample
 from memory.tail import SCHEMA as TAIL_SCHEMA
 from memory.tail import Recording
 
-SCHEMA = f"""{TAIL_SCHEMA}{HELD_SCHEMA}{source_table.SCHEMA}{jobs.SCHEMA}
+SCHEMA = f"""{TAIL_SCHEMA}{HELD_SCHEMA}{source_table.SCHEMA}{jobs.SCHEMA}{sessions.SCHEMA}
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, sample_id TEXT NOT NULL, number INTEGER NOT NULL, seed INTEGER NOT NULL,
     conversation INTEGER NOT NULL, at TEXT NOT NULL, tool TEXT NOT NULL, payload TEXT NOT NULL);
@@ -92,6 +92,7 @@ class Ledger:
         self._writer = GroupCommit(self._connect, self._backup.tail, lambda error: self._failed("written", error))
         self.sources = source_table.SourceTable(self._rows, self._transaction)
         self.jobs = jobs.JobTable(self._rows, self._transaction)
+        self.sessions = sessions.SessionTable(self._rows, self._transaction)
 
     # writing
 

@@ -105,7 +105,8 @@ def test_the_json_of_a_run_has_the_promised_keys(run: Path) -> None:
     assert set(disk) == {"artifacts", "dataset", "ledger", "memory", "training", "free", "estimated"}
     assert min(disk["artifacts"], disk["ledger"], disk["memory"], disk["free"]) > 0
     assert found == inspect_json(run)
-    assert set(found) == {"counts", "samples", "sources", "dropped", "jobs", "training_calls", "diversity"}
+    parts = {"counts", "samples", "sources", "dropped", "jobs", "training_calls", "diversity", "sessions"}
+    assert set(found) == parts
     assert found["counts"] == {"accepted": 2, "pending": 1, "rejected": 1, "unscored": 1}
     assert [sample["id"][:6] for sample in found["samples"]] == [f"00000{number}" for number in range(1, 6)]
     assert all(set(sample) == RECORD for sample in found["samples"])
