@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check install -q
 ARGS ?= --target 4
 
-.PHONY: help setup run test test-fast check bench soak .venv-vllm .venv-vllm-gpu
+.PHONY: help setup run test test-fast check bench soak browser .venv-vllm .venv-vllm-gpu
 help:
 	@echo "make setup | run [ARGS=\"--target 4\"] | test | test-fast | check | bench | soak"
 
@@ -15,11 +15,16 @@ run: setup
 # Two test processes on two cores: threads of networks would only wait for each other.
 test test-fast: export OMP_NUM_THREADS = 1
 
-test: setup .venv/.dev .venv-vllm/.installed
+test: browser setup .venv/.dev .venv-vllm/.installed
 	.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 test-fast: setup .venv/.dev
 	.venv/bin/python -m pytest -n 2 --dist loadgroup -m "not slow and not soak"
+
+# The studio is tested in a real browser, the system's own: Playwright downloads none.
+browser:
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || { \
+		echo "error: make test needs Chromium; on Debian: apt-get update && apt-get install -y --no-install-recommends chromium" >&2; exit 1; }
 
 check: .venv/.dev
 	.venv/bin/ruff check .

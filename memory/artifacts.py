@@ -31,7 +31,6 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._temporary = root / "tmp"
-        self._temporary.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._put_at: dict[str, float] = {}
 
@@ -63,6 +62,8 @@ class ArtifactStore:
     @contextmanager
     def writing(self, suffix: str) -> Iterator[tuple[Path, list[str]]]:
         """A temporary path to write a file to; when the block ends well, the list holds its reference."""
+        # Not when it is opened: a run may be looked at where nobody may write.
+        self._temporary.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(suffix=suffix, dir=self._temporary)
         os.close(handle)
         path = Path(name)
@@ -91,8 +92,9 @@ class ArtifactStore:
 
     def clear_temporary(self) -> None:
         """Remove what a killed run left half written. Only the owner of the run may call it."""
-        for path in self._temporary.iterdir():
-            path.unlink()
+        if self._temporary.is_dir():
+            for path in self._temporary.iterdir():
+                path.unlink()
 
     def _place(self, reference: str) -> Path:
         return self.root / reference[:2] / reference[2:]

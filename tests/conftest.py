@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from tests.browser import GROUP, browser, led_browser, page, problems, pytest_runtest_makereport, studio
 from tests.pretended_machine import quick_models, two_gpus, vace_profile
 from tests.quick_torch import quick_torch
 from tests.small_disk import small_disk
@@ -12,11 +13,17 @@ from tests.tiny_hub import model_hub
 from tests.vllm_server import servers, trained_server, vllm_server, vllm_servers
 
 __all__ = [
+    "browser",
+    "led_browser",
     "model_hub",
+    "page",
+    "problems",
+    "pytest_runtest_makereport",
     "quick_models",
     "quick_torch",
     "servers",
     "small_disk",
+    "studio",
     "trained_server",
     "two_gpus",
     "vace_profile",
@@ -32,7 +39,12 @@ settings.load_profile("ditto")
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `-n`, a file stays in one process, and all that ask a real vLLM server in one: it is started once."""
+    """With `-n`, a file stays in one process; all that ask a real vLLM server are in one, and all that open a browser.
+
+    A file with some tests in a browser goes there whole, so that its own fixtures are made once.
+    """
+    in_browser = {item.path for item in items if "led_browser" in getattr(item, "fixturenames", ())}
     for item in items:
         asks_server = "servers" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("vllm" if asks_server else item.path.stem))
+        group = GROUP if item.path in in_browser else item.path.stem
+        item.add_marker(pytest.mark.xdist_group("vllm" if asks_server else group))

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from agent.studio.app import Studio, create_app
-from agent.studio.pages import Pages
-from agent.studio.runs import open_runs
 from tests.fake_run import make_clips, run_fake
+from tests.studio_client import studio_client
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +19,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    runs = open_runs([run], read_only=True)
-    app = create_app(Studio(runs=runs, pages=Pages(runs, True), scratch=tmp_path_factory.mktemp("s"), read_only=True))
-    with TestClient(app, base_url="http://127.0.0.1:8700") as asking:
+    with studio_client(run, scratch=tmp_path_factory.mktemp("s"), read_only=True) as asking:
         yield asking
 
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
-from agent.studio import campaign_page, media_files, pair_video, sample_page
+from agent.studio import (
+    campaign_page,
+    media_files,
+    pair_video,
+    sample_page,
+)
+from agent.studio.guard import Access, Guard
 from agent.studio.pages import Pages
+from agent.studio.refusals import at_the_door, explain
 from agent.studio.runs import StudioRun
 
 STATIC = Path(__file__).parent / "static"
+TOPICS = (
+    campaign_page,
+    media_files,
+    pair_video,
+    sample_page,
+)
+"""Each has `routes(studio)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +43,18 @@ class Studio:
     scratch: Path
     """A folder for what is made to be shown, removed when the studio ends."""
     read_only: bool = False
+    access: Access = field(default_factory=Access)
 
     def run(self, key: str) -> StudioRun:
         """The run of a key.
 
         Raises:
-            HTTPException: 404, there is none.
+            HTTPException: 404, there is none; 410, its folder is gone.
         """
         if key not in self.runs:
             raise HTTPException(404, f"there is no run {key!r}; this studio shows {', '.join(self.runs)}")
+        if not (self.runs[key].folder / "ledger.sqlite").exists():
+            raise HTTPException(410, f"the folder of run {key!r} is gone since this studio was started; put it back")
         return self.runs[key]
 
     def check_writable(self) -> None:
@@ -51,19 +67,16 @@ class Studio:
             raise HTTPException(403, "this studio was started with --read-only: it takes no orders")
 
 
-def create_app(studio: Studio) -> FastAPI:
-    """The application over some runs."""
+def create_app(studio: Studio) -> Guard:
+    """The application over some runs, behind its guard."""
     app = FastAPI(title="Ditto studio", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    explain(app, studio)
 
     @app.get("/")
     def home() -> Response:
         return RedirectResponse(f"/runs/{next(iter(studio.runs))}/campaign", 302)
 
-    @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        return studio.pages.problem(error.status_code, str(error.detail))
-
-    for topic in (campaign_page, media_files, pair_video, sample_page):
+    for topic in TOPICS:
         app.include_router(topic.routes(studio))
-    return app
+    return Guard(app, studio.access, studio.pages.csrf, lambda headers, error: at_the_door(studio, headers, error))

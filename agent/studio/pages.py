@@ -15,6 +15,18 @@ from agent.reports.page import told
 from agent.studio.runs import StudioRun
 
 FOLDER = Path(__file__).parent / "templates"
+TITLES = {
+    400: "Not understood",
+    403: "Not allowed",
+    405: "Not what this address is for",
+    413: "Too much at once",
+    421: "Asked by another name",
+    422: "Not understood",
+    429: "Too many at once",
+    500: "The studio broke",
+    503: "Not just now",
+}
+"""What went wrong, where the standard's own phrase says little to a stranger."""
 
 
 class Pages:
@@ -48,6 +60,8 @@ class Pages:
         """The same as an answer."""
         return HTMLResponse(self.text(template, **shown), status)
 
-    def problem(self, status: int, words: str) -> HTMLResponse:
-        """A page that says what went wrong."""
-        return self.response("problem.html.j2", status, title=HTTPStatus(status).phrase, words=words, run=None)
+    def problem(self, status: int, words: str, known: bool = True) -> HTMLResponse:
+        """A page that says what went wrong; where `known` is false, one without the studio's secrets."""
+        shown = {} if known else {"csrf": ""}
+        title = TITLES.get(status, HTTPStatus(status).phrase)
+        return self.response("problem.html.j2", status, title=title, words=words, run=None, **shown)
