@@ -52,6 +52,8 @@ def keep_call(call: ChatCall, artifacts: ArtifactStore, with_request: bool) -> M
         waited_seconds=call.waited_seconds,
         faults=[plain(fault) for fault in call.faults],
         error=plain(call.error),
+        finish=_finish(call.answer),
+        at=call.ended.isoformat(timespec="milliseconds"),
     )
 
 
@@ -103,6 +105,13 @@ def _shown(answer: bytes) -> str:
     except (ValueError, KeyError, IndexError, TypeError):
         said = answer[:ANSWER_KEPT].decode(errors="replace")
     return plain(said if len(said) <= ANSWER_KEPT else f"{said[:ANSWER_KEPT]}...")
+
+
+def _finish(answer: bytes) -> str:
+    try:
+        return plain(str(json.loads(answer)["choices"][0]["finish_reason"] or ""))[:40]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return ""
 
 
 def tokens_of(calls: Sequence[ModelCall]) -> int | None:

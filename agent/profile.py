@@ -14,6 +14,7 @@ from pydantic_core import to_jsonable_python
 from agent.clip_rules import IngestConfig
 from agent.disk import DiskConfig
 from agent.policy import PolicyConfig
+from agent.telemetry_config import TelemetryConfig
 from agent.training_config import TrainingConfig
 from ditto_models.settings import SettingsError, first_problem, override, read_settings
 from ditto_models.vision import VisionConfig
@@ -23,6 +24,7 @@ from memory.sample import Kept
 FOLDER = Path(__file__).parent / "profiles"
 SERVERS = "servers"
 TRAINING = "training"
+TELEMETRY = "telemetry"
 SERVED = "vllm"
 """The kind of every component that asks a served model."""
 DEFAULT_SERVER = "vlm"
@@ -114,6 +116,7 @@ class Profile(BaseModel):
     retention: RetentionConfig = RetentionConfig()
     disk: DiskConfig = DiskConfig()
     training: TrainingConfig = TrainingConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
 
     def served_model(self, component: Component) -> str:
         """Name of the model that a component asks; empty where its servers are not named."""
@@ -128,12 +131,12 @@ class Profile(BaseModel):
         return {str(one.settings.get("server", server)) for one, server in slots if one.kind == SERVED}
 
     def identity(self) -> dict[str, JsonValue]:
-        """What samples depend on: all but where networks and servers are and how they are asked, training, evaluation.
+        """What samples depend on: all but where networks, servers and collectors are, training and evaluation.
 
         With the flywheel on, evaluations change what is asked for: which editor they are of, each job's record says.
         """
         servers = {name: {"model": group.model, "vision": group.vision} for name, group in self.servers.items()}
-        own = self.model_dump(mode="json", exclude={SERVERS, "networks", "clip_scores", TRAINING})
+        own = self.model_dump(mode="json", exclude={SERVERS, "networks", "clip_scores", TRAINING, TELEMETRY})
         own[SERVERS] = to_jsonable_python(servers)
         flywheel = self.training.flywheel
         return own | ({TRAINING: {"flywheel": flywheel.model_dump(mode="json")}} if flywheel.on else {})
@@ -206,7 +209,7 @@ def differences(old: Mapping[str, object], new: Mapping[str, object], prefix: st
 def _override(values: dict[str, object], text: str) -> None:
     def may_be_begun(parents: Sequence[str], number: int) -> bool:
         # What a profile leaves to defaults may be given; its Config knows the names.
-        begun = {SERVERS: 3, TRAINING: 3}.get(parents[0], 0)
+        begun = {SERVERS: 3, TRAINING: 3, TELEMETRY: 1}.get(parents[0], 0)
         return _is_component(values, parents) or number < begun
 
     override(values, text, "profile", "policy.thresholds.safety=0.3", may_be_begun)

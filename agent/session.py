@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -156,10 +156,21 @@ def open_session(
             pools=models.leads.pools,
         )
         _wire(session, models, executor, networks, decoder, say)
+        if profile.telemetry.endpoint:
+            session.listeners.append(stack.enter_context(_spans(session, say)))
         carry_out(stores, config)
         reconcile(stores, config)
         session.retention.catch_up(say)
         yield session
+
+
+def _spans(session: Session, say: Callable[[str], None]) -> AbstractContextManager[Listener]:
+    from agent.telemetry import sending_spans  # brings opentelemetry, which is off as a rule
+
+    def first_event(sample_id: str) -> Event:
+        return session.stores.ledger.events(sample_id)[0]
+
+    return sending_spans(session.profile.telemetry, session.run.resolve().name, first_event, say)
 
 
 def _clip_table(ledger: Ledger, profile: Profile) -> ClipTable:

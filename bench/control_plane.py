@@ -2,7 +2,7 @@
 
 Stub tools return at once; graph, policy, planner (rules), state block, fold and ledger are the real ones. The floor is
 the ledger alone: the same number of events appended by as many writers at once. What its backup's tail costs is the
-difference to the same without it.
+difference to the same without it. Last, what telemetry takes of a run's own thread, at a collector on this machine.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import argparse
 import asyncio
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +30,7 @@ from agent.planner import Planner
 from agent.policy import Offers, PolicyConfig
 from agent.profile import load_profile
 from agent.state import SampleState
+from agent.telemetry_config import TelemetryConfig
 from agent.verdicts import judge
 from ditto_models.call_log import ChatCall
 from memory.backup import connect
@@ -198,6 +201,38 @@ async def append_alone(folder: Path, like: Path, concurrency: int, tail: Tail) -
     return Measured(seconds=seconds, events=sum(len(events) for _, _, events in work))
 
 
+class _Collector(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        """Take spans in and forget them."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+def spans_of(folder: Path) -> Measured:
+    """Spans of every event of a ledger."""
+    from agent.telemetry import sending_spans
+
+    ledger = Ledger(folder / "ledger.sqlite")
+    work = [(row.sample, ledger.events(row.sample.id)) for row in ledger.rows()]
+    ledger.close()
+    http = ThreadingHTTPServer(("127.0.0.1", 0), _Collector)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    config = TelemetryConfig(endpoint=f"http://127.0.0.1:{http.server_address[1]}")
+    begun = {sample.id: events[0] for sample, events in work}
+    with sending_spans(config, "bench", begun.__getitem__, print) as hear:
+        started = time.perf_counter()
+        for sample, events in work:
+            for event in events:
+                hear(event, sample)
+        seconds = time.perf_counter() - started
+    http.shutdown()
+    return Measured(seconds=seconds, events=sum(len(events) for _, events in work))
+
+
 def main() -> None:
     """Print milliseconds a sample and a step, the floor and the ratio to it, and what the tail costs."""
     parser = argparse.ArgumentParser(prog="python -m bench.control_plane", description=__doc__)
@@ -212,12 +247,14 @@ def main() -> None:
         whole = asyncio.run(run_samples(graph, options.samples, options.concurrency))
         floor = asyncio.run(append_alone(alone, graph, options.concurrency, Tail(alone / "backup")))
         least = asyncio.run(append_alone(bare, graph, options.concurrency, NoTail(bare / "backup")))
+        spans = spans_of(graph)
         tail, ledger = Tail(alone / "backup").size(), (alone / "ledger.sqlite").stat().st_size
     named = {"graph, policy, planner, ledger": whole, "floor: ledger alone": floor, "ledger without its tail": least}
     for name, measured in named.items():
         a_sample, a_step = 1000 * measured.seconds / options.samples, 1000 * measured.seconds / measured.events
         print(f"{name:32} {a_sample:7.2f} ms a sample  {a_step:6.2f} ms a step  ({measured.events} steps)")
     print(f"ratio to the floor               {whole.seconds / floor.seconds:7.1f}")
+    print(f"spans of telemetry               {1000 * spans.seconds / spans.events:7.2f} ms a step")
     in_ledger, in_tail = ledger / floor.events, tail / floor.events
     print(f"bytes a step                     {in_ledger:7.0f} in the ledger, {in_tail:.0f} in its tail")
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,8 @@ class ChatCall:
     """One line for every attempt that failed."""
     error: str = ""
     """Why it was given up; empty where it was answered."""
+    ended: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """UTC; a call is made into a record as it ends."""
 
 
 _recorded: ContextVar[list[ChatCall] | None] = ContextVar("recorded_chat_calls", default=None)

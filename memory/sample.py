@@ -248,6 +248,10 @@ class ModelCall(Noun):
     """One line for every attempt that failed."""
     error: str
     """Why it was given up; empty where it was answered."""
+    finish: str = ""
+    """Why the model stopped, in its server's word, for example "stop" or "length"."""
+    at: str = ""
+    """When it ended, UTC, ISO 8601; empty of calls that an earlier version kept."""
 
 
 class Event(Noun):
