@@ -46,6 +46,7 @@ class Pages:
         self._environment.globals |= {
             "runs": runs,
             "read_only": read_only,
+            "bundled": False,
             "csrf": self.csrf,
             "href": lambda path: path,
             "asset": lambda name: f"/static/{name}",

@@ -15,9 +15,10 @@
     else root.setAttribute("data-theme", theme);
     const button = document.getElementById("theme");
     if (!button) return;
+    button.hidden = false; // without this script it would do nothing
     const next = themes[(themes.indexOf(theme) + 1) % themes.length];
     button.textContent = "Theme: " + theme;
-    button.setAttribute("aria-label", "Theme: " + theme + ". Change to " + next);
+    button.title = "Change to " + next;
   };
   show(remembered()); // before anything is drawn
 
