@@ -13,15 +13,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from langchain_core.runnables import RunnableConfig
-
-from agent.nodes import Parked, is_of_sample
-from agent.orders import carry_out
-from agent.policy import max_steps
+from agent.conversation.host import ConversationHost
+from agent.nodes import Parked
 from agent.session import Session
+from agent.settling import Settling
 from agent.state import fold
-from ditto_models.waits import own_waits
-from memory.dataset import Pair
 from memory.sample import Event, Sample
 from tools.result import NoClipLeft
 
@@ -85,16 +81,13 @@ class Campaign:
         self._begun_at = time.monotonic()
         self._stopping = self._dropping = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._dataset_turn = asyncio.Lock()
-        self._begun: dict[str, float] = {}
-        counts = session.stores.ledger.counts()
-        self._accepted = counts.get("accepted", 0)
-        self._candidates = sum(counts.values())
+        self._settling = Settling(session)
+        self._conversations = ConversationHost(session, self._settling, reporter)
+        self._candidates = session.stores.ledger.candidates()
         self._gpu_seconds = session.stores.ledger.gpu_seconds()
         self._taking_in: asyncio.Task[None] | None = None
-        self._number = session.stores.ledger.next_number()
         rows = session.stores.ledger.rows("decision IS NULL AND stage != 'awaiting_person'")
-        self._waiting = [(row.sample, row.number) for row in rows]
+        self._waiting = [(row.sample, row.number) for row in rows if not row.sample.conversation]
         session.listeners.append(self._stepped)
 
     async def run(self) -> Outcome:
@@ -110,6 +103,7 @@ class Campaign:
     async def _run(self) -> Outcome:
         training = self._session.training
         watching = asyncio.create_task(training.watch(self._drained))
+        self._conversations.resume()
         try:
             while True:
                 outcome = self._begin_samples()
@@ -121,15 +115,17 @@ class Campaign:
                 if not self._tasks and ends and (outcome or not (running or training.holds)):
                     ended = outcome or "clips used up"
                     if training.is_over(gives_time=ended in GIVES_TRAINING_TIME):
+                        self._session.parking = True
+                        await self._conversations.park()
                         return ended
                 if outcome in ENDS_WAITING:
                     self._session.end_waiting()
-                done, _ = await asyncio.wait(
-                    running | {watching}, timeout=GLANCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
+                awaited = running | self._conversations.tasks | {watching}
+                done, _ = await asyncio.wait(awaited, timeout=GLANCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 await self._collect(done)
                 await self._take_orders()
-                await self._clear_away()
+                if not self._dropping:  # an event of a dropped task may still be on its way to the ledger
+                    await self._settling.clear_away()
         finally:
             watching.cancel()
             if self._taking_in:
@@ -139,6 +135,7 @@ class Campaign:
         """Let running steps end and begin nothing more; asked a second time, drop them."""
         if self._stopping:
             self._dropping = True
+            self._conversations.drop()
             for task in self._tasks:
                 task.cancel()
         self._stopping = self._session.parking = True
@@ -147,30 +144,27 @@ class Campaign:
             self._taking_in.cancel()
 
     async def _take_orders(self) -> None:
-        """What people asked for meanwhile; the dataset must be nobody else's while it is rewritten."""
+        """What people asked for meanwhile."""
         tenure = self._session.tenure
         if self._stopping:
             tenure.stopping()
         if self._session.stores.ledger.open_commands():
-            async with self._dataset_turn:
-                grown = await asyncio.to_thread(carry_out, self._session.stores, self._session.config)
-            self._accepted += grown
+            await self._settling.take_overrides()
+            await self._conversations.take_orders()
             tenure.take_orders()
             self._session.training.is_paused = tenure.is_paused
             self._session.training.take_orders()
 
-    async def _clear_away(self) -> None:
-        """What retention gives up, once no sample under way can be about to name it."""
-        if not self._dropping:  # an event of a dropped task may still be on its way to the ledger
-            quiet_since = min(self._begun.values(), default=float("inf"))
-            await asyncio.to_thread(self._session.retention.remove, quiet_since)
-
     async def _collect(self, done: set[asyncio.Task[Any]]) -> None:
         self._tasks -= done
-        errors = [error for task in done if not task.cancelled() and (error := task.exception())]
-        if errors:
+        try:
+            self._conversations.collect()
+            for task in done:
+                if not task.cancelled():
+                    task.result()
+        except Exception:
             await self._drop_all()
-            raise errors[0]
+            raise
         if self._taking_in in done:
             self._taking_in = None
 
@@ -178,7 +172,7 @@ class Campaign:
         """Look at more files where clips run low."""
         if self._session.tenure.is_paused:
             return
-        clips, wanted = self._session.clips, self._limits.target - self._accepted - len(self._tasks)
+        clips, wanted = self._session.clips, self._limits.target - self._settling.accepted - len(self._tasks)
         low = clips.fresh < min(LOOK_AHEAD, wanted)
         if low and outcome is None and not clips.complete and self._taking_in is None:
             self._taking_in = asyncio.create_task(self._session.take_in())
@@ -188,13 +182,14 @@ class Campaign:
             await asyncio.wait(set(self._tasks))
 
     async def _drop_all(self) -> None:
-        for task in self._tasks:
+        tasks = self._tasks | self._conversations.tasks
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _limit_reached(self) -> Outcome | None:
         limits, hours = self._limits, (time.monotonic() - self._begun_at) / 3600
-        if self._accepted >= limits.target:
+        if self._settling.accepted >= limits.target:
             return "target met"
         if self._stopping:
             return "stopped"
@@ -209,7 +204,7 @@ class Campaign:
         return None
 
     def _room(self) -> bool:
-        wanted = self._limits.target - self._accepted
+        wanted = self._limits.target - self._settling.accepted
         held = self._session.training.holds or self._session.tenure.is_paused
         return not held and len(self._tasks) < min(self._limits.concurrency, wanted)
 
@@ -225,65 +220,32 @@ class Campaign:
         """A sample to run: one that is under way, then a new one where there is a clip."""
         if self._waiting:
             sample, number = self._waiting.pop(0)
-            new = Sample(id=sample.id, seed=sample.seed, conversation=sample.conversation)
+            new = Sample(id=sample.id, seed=sample.seed)
             return fold(new, self._session.stores.ledger.events(new.id)), number
         if not self._session.clips.claim():
             return None
         self._candidates += 1
-        self._number += 1
-        return new_sample(self._session.config.seed, self._number - 1), self._number - 1
+        number = next(self._session.numbers)
+        return new_sample(self._session.config.seed, number), number
 
     async def _one(self, sample: Sample, number: int) -> None:
-        self._begun[sample.id] = time.monotonic()
-        own_waits()
-        try:
-            await self._to_its_end(sample, number)
-        finally:
-            del self._begun[sample.id]
-
-    async def _to_its_end(self, sample: Sample, number: int) -> None:
         self._reporter.began(sample)
-        session, ledger = self._session, self._session.stores.ledger
-        history = tuple(ledger.events(sample.id))
-        config = RunnableConfig(recursion_limit=2 * max_steps(session.profile.policy) + 2)
-        try:
-            state = await session.graph.ainvoke({"sample": sample, "number": number, "history": history}, config)
-            sample = state["sample"]
-        except NoClipLeft:  # what was left turned out to be unreadable
-            self._candidates -= 1
-            self._reporter.ended(sample)
-            return
-        except Parked as parked:
-            sample = parked.sample
-            self._waiting.append((sample, number))
-        except Exception as error:
-            if not is_of_sample(error):
-                raise
-            row = ledger.row(sample.id)
-            sample = await session.steps.fail(row.sample if row else sample, number, error)
-        await self._settle(sample)
-
-    async def _settle(self, sample: Sample) -> None:
-        """Bring what follows the ledger up to a sample's decision."""
-        session = self._session
-        if sample.decision == "accepted":
-            self._accepted += 1
-            session.repairs.note(sample)
-            async with self._dataset_turn:
-                row = session.stores.ledger.row(sample.id)
-                if (
-                    row and row.ordinal and row.sample.decision == "accepted"
-                ):  # unless a person was quicker to reject it
-                    await asyncio.to_thread(session.stores.dataset.add, Pair(ordinal=row.ordinal, sample=row.sample))
-        elif sample.decision is not None:
-            await session.stores.memory.release(sample.id)
-            async with self._dataset_turn:  # a person's order must not come in between
-                await session.retention.give_up(sample.id)
+        with self._settling.under_way(sample.id):
+            try:
+                sample = await self._settling.to_its_end(sample, number)
+            except NoClipLeft:  # what was left turned out to be unreadable
+                self._candidates -= 1
+            except Parked as parked:
+                sample = parked.sample
+                self._waiting.append((sample, number))
+            else:
+                await self._settling.settle(sample)
         self._reporter.ended(sample)
 
     def _stepped(self, event: Event, sample: Sample) -> None:
         self._gpu_seconds += event.gpu_seconds
-        self._reporter.stepped(sample, f"{event.tool}: {event.error or event.note}")
+        if not sample.conversation:
+            self._reporter.stepped(sample, f"{event.tool}: {event.error or event.note}")
 
 
 def new_sample(seed: int, number: int) -> Sample:

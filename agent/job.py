@@ -21,7 +21,7 @@ from agent.context import Models, build_models
 from agent.disk import Room, bytes_wanted, disk_use, free_bytes
 from agent.diversity import Diversity
 from agent.inspect_jobs import print_jobs
-from agent.log import logging_to
+from agent.log import log_event, logging_to
 from agent.nodes import RunError
 from agent.profile import Profile, ProfileError, load_profile
 from agent.progress import LiveReporter, PlainReporter, summary
@@ -41,7 +41,6 @@ from ditto_models.vllm_embedder import EmbedderError, VllmEmbedder
 from ditto_models.vllm_servers import ServersError
 from memory.instructions import MemoryDamaged
 from memory.owner import RunIsOwned
-from memory.sample import Event, Sample
 
 if TYPE_CHECKING:
     from ditto_models.vllm_pool import ServerPool
@@ -70,7 +69,7 @@ def run_job(options: argparse.Namespace) -> int:
         models = build_models(profile)
         check_training(profile)
         _check_room(options, profile)
-        _check_servers(models)
+        check_servers(models)
         check_networks(slots_of(models, build_window_networks(profile)), profile.clips)
         with (
             open_session(options.out, config, models, options.concurrency, dimly, options.accept_config) as session,
@@ -92,7 +91,7 @@ def _check_room(options: argparse.Namespace, profile: Profile) -> None:
         raise CommandFailed(f"run {str(options.out)!r} cannot be begun or resumed: {shortage}")
 
 
-def _check_servers(models: Models) -> None:
+def check_servers(models: Models) -> None:
     """Refuse servers that cannot be used before the run's folder is made: mended, the command is another one.
 
     Raises:
@@ -133,7 +132,7 @@ def _campaign(
         gpu_hours=options.gpu_hours,
         wall_hours=options.max_hours,
     )
-    session.listeners.append(lambda event, sample: _log(log, event, sample))
+    session.listeners.append(lambda event, sample: log_event(log, event, sample))
     for pool in session.pools:
         pool.on_change = partial(_say_of, "servers", console, log)
     session.training.say = partial(_say_of, "training", console, log)
@@ -174,21 +173,6 @@ def _reporter(console: Console, session: Session, limits: Limits, stack: ExitSta
 def _say_of(what: str, console: Console, log: structlog.stdlib.BoundLogger, line: str) -> None:
     console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
     log.warning(what, note=line)
-
-
-def _log(log: structlog.stdlib.BoundLogger, event: Event, sample: Sample) -> None:
-    log.info(
-        event.tool,
-        sample=sample.id,
-        seq=event.seq,
-        stage=event.stage,
-        next_stage=event.next_stage,
-        by=event.by,
-        seconds=round(event.seconds, 4),
-        note=event.note,
-        error=event.error,
-        decision=sample.decision,
-    )
 
 
 def _say_how_it_went(console: Console, session: Session, outcome: Outcome, target: int, variety: Diversity) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import structlog
 
+from memory.sample import Event, Sample
+
 
 @contextmanager
 def logging_to(path: Path) -> Iterator[structlog.stdlib.BoundLogger]:
@@ -22,3 +24,19 @@ def logging_to(path: Path) -> Iterator[structlog.stdlib.BoundLogger]:
                 structlog.processors.JSONRenderer(),
             ],
         )
+
+
+def log_event(log: structlog.stdlib.BoundLogger, event: Event, sample: Sample) -> None:
+    """One line for one step."""
+    log.info(
+        event.tool,
+        sample=sample.id,
+        seq=event.seq,
+        stage=event.stage,
+        next_stage=event.next_stage,
+        by=event.by,
+        seconds=round(event.seconds, 4),
+        note=event.note,
+        error=event.error,
+        decision=sample.decision,
+    )

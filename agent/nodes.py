@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -133,17 +134,16 @@ class Steps:
         failed, _ = await self._keep(sample, number, event.model_copy(update=_cost(event, calls)))
         return failed
 
-    async def hear(self, sample: Sample, number: int, move: Move) -> Sample:
-        """A person's move in a conversation.
+    async def hear(self, sample: Sample, number: int, move: Move, order: int = 0) -> Sample:
+        """A person's move in a conversation; `order` is the number of theirs that it carries out.
 
         Raises:
             MoveError: it cannot be made now.
         """
         changes, leads_to = moved(sample, move)
         event = _event(sample, move.call, None, changes, leads_to)
-        after, _ = await self._keep(
-            sample, number, event.model_copy(update={"by": "person", "arguments": move.arguments})
-        )
+        arguments = move.arguments | ({"order": order} if order else {})
+        after, _ = await self._keep(sample, number, event.model_copy(update={"by": "person", "arguments": arguments}))
         return after
 
     async def _act(self, tool: ToolName, state: SampleState) -> Update:
@@ -192,12 +192,22 @@ class Steps:
 
     async def _keep(self, sample: Sample, number: int, event: Event) -> tuple[Sample, Event]:
         after = apply(sample, event)
-        kept = await self.ledger.append(event, after, number)
+        appending = asyncio.ensure_future(self.ledger.append(event, after, number))
+        try:
+            kept = await asyncio.shield(appending)
+        except asyncio.CancelledError:  # nothing takes the event back: whoever cancels goes on from it
+            await asyncio.wait([appending])
+            if not appending.exception():
+                self._tell(appending.result(), after)
+            raise
+        self._tell(kept, after)
+        return after, kept
+
+    def _tell(self, kept: Event, after: Sample) -> None:
         try:
             self.on_event(kept, after)
         except Exception as error:
             raise RunError(f"event {kept.seq} is on disk, but telling of it failed: {_said(error)}") from error
-        return after, kept
 
     def _by_policy(self, call: LegalCall) -> Call:
         return unasked(call.tool, default_arguments(call, self.tools[call.tool]), "policy")

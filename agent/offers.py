@@ -82,7 +82,9 @@ class OfferBook:
         return f"weight {self._weight(kind):.2f} by the evaluation of {self._job}" if self._job else ""
 
     def note(self, sample: Sample) -> None:
-        """Take in a sample's instruction as it is now."""
+        """Take in a sample's instruction as it is now; of a conversation only once its result was accepted."""
+        if sample.conversation and sample.decision != "accepted":
+            return
         if sample.clip is None or sample.instruction is None:
             return
         earlier = self._by_clip[sample.clip.clip_id].get(sample.id)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import cv2
 
 from agent.card import dataset_card
 from agent.context import Models, build_networks
+from agent.conversation.peoples_clips import PeoplesClips
 from agent.disk import Room, free_bytes
 from agent.diversity import Diversity, Embed, diversity
 from agent.graph import Graph, build_graph
@@ -70,10 +72,15 @@ class Session:
     steps: Steps = field(init=False)
     graph: Graph = field(init=False)
     training: Training = field(init=False)
+    numbers: Iterator[int] = field(init=False)
+    """Of the samples that are begun next, whoever begins them."""
     pools: tuple[ServerPool, ...] = ()
     """Servers that components ask."""
     parking: bool = False
     listeners: list[Listener] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.numbers = count(self.stores.ledger.next_number())
 
     @property
     def profile(self) -> Profile:
@@ -202,6 +209,7 @@ def _wire(
             models=models,
             stores=session.stores,
             clips=session.clips,
+            given=PeoplesClips(session.run, session.stores.ledger, decoder, profile, session.sources.are_as_looked_at),
             are_as_looked_at=session.sources.are_as_looked_at,
             catalogue=catalogue,
             book=book,

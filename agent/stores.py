@@ -66,11 +66,14 @@ def open_stores(run: Path, profile: Profile, embedder: TextEmbedder, say: Callab
 def reconcile(stores: Stores, config: RunConfig) -> None:
     """Make dataset and instruction memory say what the ledger says, when nothing else runs.
 
+    The memory reserves nothing for a conversation until its person gave the result to the dataset.
+
     Raises:
         MemoryDamaged: the instruction memory cannot be read.
     """
     rows = stores.ledger.rows("decision IS NULL OR decision = 'accepted'")
-    stores.memory.reconcile({row.sample.id: row.sample.instruction for row in rows if row.sample.instruction})
+    samples = [row.sample for row in rows if row.sample.decision or not row.sample.conversation]
+    stores.memory.reconcile({sample.id: sample.instruction for sample in samples if sample.instruction})
     reconcile_dataset(stores, config)
 
 

@@ -124,7 +124,7 @@ def _survey(path: str, config: IngestConfig, models: SourceModels) -> Survey:
     return Survey(windows=windows, note=f"looked at for {len(windows)} clips only" if full else "")
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=3)  # what people bring is looked at by other rules
 def _prepared(profile_json: str) -> tuple[Profile, SourceModels]:
     cv2.setNumThreads(1)
     profile = Profile.model_validate_json(profile_json)

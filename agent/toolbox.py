@@ -33,7 +33,7 @@ from tools.media import Media
 from tools.model_writer import WriterGround
 from tools.reject import reject
 from tools.retry import retry
-from tools.sample_clip import sample_clip
+from tools.sample_clip import GivenClips, sample_clip
 from tools.target_masks import TargetMasks
 from tools.write_instruction import write_instruction
 from tools.writer_task import MOST_OPTIONS
@@ -47,6 +47,8 @@ class Parts:
     models: Models
     stores: Stores
     clips: ClipTable
+    given: GivenClips
+    """Clips that people bring to conversations."""
     are_as_looked_at: Callable[[Clip], bool]
     catalogue: Catalogue
     book: OfferBook
@@ -91,7 +93,9 @@ def toolbox(parts: Parts) -> Mapping[str, BaseTool]:
 
     targets = target_masks(models, media, executor, runner)
     return {
-        "sample_clip": sample_clip(parts.clips, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by),
+        "sample_clip": sample_clip(
+            parts.clips, parts.given, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by
+        ),
         "describe_clip": describe_clip(
             models.describer, models.masker, media, executor, runner(models.masker), captioner
         ),

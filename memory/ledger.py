@@ -43,6 +43,7 @@ CREATE INDEX IF NOT EXISTS samples_by_clip ON samples (clip_id);
 CREATE TABLE IF NOT EXISTS commands (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, payload TEXT NOT NULL, done_at TEXT, outcome TEXT);
 """
+_TALK = "json_extract(payload, '$.conversation')"
 T = TypeVar("T", bound=Noun)
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
@@ -144,9 +145,14 @@ class Ledger:
         """Samples by decision; those under way count as "pending"."""
         return dict(self._rows("SELECT COALESCE(decision, 'pending'), COUNT(*) FROM samples GROUP BY 1 ORDER BY 1"))
 
+    def candidates(self) -> int:
+        """Samples that were begun for the dataset, whatever became of them: all but conversations."""
+        return int(self._rows(f"SELECT COUNT(*) FROM samples WHERE NOT {_TALK}")[0][0])
+
     def asked(self) -> dict[str, int]:
-        """Samples by the edit type of their instruction."""
-        query = "SELECT edit_type, COUNT(*) FROM samples WHERE edit_type IS NOT NULL GROUP BY 1 ORDER BY 1"
+        """Samples by the edit type of their instruction; conversations only once they were accepted."""
+        wanted = f"edit_type IS NOT NULL AND (NOT {_TALK} OR decision = 'accepted')"
+        query = f"SELECT edit_type, COUNT(*) FROM samples WHERE {wanted} GROUP BY 1 ORDER BY 1"
         return dict(self._rows(query))
 
     def gpu_seconds(self) -> float:

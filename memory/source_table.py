@@ -150,6 +150,10 @@ class SourceTable:
             raise LedgerError(f"the ledger has no clip number {number}; it was changed while open")
         return Clip.model_validate_json(rows[0][0])
 
+    def has(self, number: int) -> bool:
+        """Whether there is a clip of this number."""
+        return bool(self._rows("SELECT 1 FROM clips WHERE number = ?", (number,)))
+
     def clips(self) -> Iterator[Clip]:
         """The clip table, in the order of drawing."""
         for (payload,) in self._rows("SELECT payload FROM clips ORDER BY number", ()):
@@ -158,14 +162,15 @@ class SourceTable:
     def uses(self, numbers: Sequence[int] | None = None) -> Iterator[ClipUse]:
         """How often each clip was drawn, in the order of drawing; of those named, or of all that can be drawn.
 
-        Clips of a file that has changed cannot, until it was looked at again.
+        Clips of a file that has changed cannot, until it was looked at again. Conversations draw none.
         """
         named = _AS_LOOKED_AT
         if numbers is not None:
             named = f"clips.number IN ({', '.join(map(str, map(int, numbers)))})"
         query = (
             "SELECT clips.number, clips.uri, COUNT(samples.id), COALESCE(MAX(samples.decision = 'quarantined'), 0) "
-            f"FROM clips LEFT JOIN samples ON samples.clip_id = clips.id WHERE {named} "
+            "FROM clips LEFT JOIN samples ON samples.clip_id = clips.id "
+            f"AND NOT json_extract(samples.payload, '$.conversation') WHERE {named} "
             "GROUP BY clips.number ORDER BY clips.number"
         )
         for number, uri, uses, unreadable in self._rows(query, ()):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
 
 from memory.noun import Noun
 
@@ -12,10 +14,16 @@ class Given(Noun):
 
     clip_number: int | None = None
     """Of the clip table."""
-    upload: str = ""
+    upload: Annotated[str, Field(pattern=r"^([0-9a-f]{64}\.mp4)?$")] = ""
     """The file's name in RUN/uploads."""
-    start_seconds: float = 0.0
+    start_seconds: Annotated[float, Field(ge=0)] = 0.0
     """The window of their file that holds this moment is taken."""
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.clip_number is None) == (not self.upload):
+            raise ValueError("expected one clip: either the number of one of the run's, or an uploaded file")
+        return self
 
 
 class Said(Noun):

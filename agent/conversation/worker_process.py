@@ -1,29 +1,21 @@
-"""Sees to it that somebody owns a run in which people talk: starts a worker where nobody does.
-
-RUN/talk.log is what workers say; its last line tells how the last one fares: "starting", "serving ...", "ended ...", or
-"error: ...".
-"""
+"""Sees to it that somebody owns a run in which people talk: starts a worker where nobody does."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
+from agent.conversation.worker_log import ERROR, LOG, STARTING, last_line
 from memory.owner import holder
 
 ROOT = Path(__file__).parent.parent.parent
-LOG = "talk.log"
-STARTING = "starting"
 START_SECONDS = 20.0
 """That a worker is given to own the run before another is started; two at once do no harm, one of them ends."""
 RETRY_SECONDS = 30.0
 """Between two attempts where a worker could not start; a person's move is not kept waiting."""
-ERROR = "error: "
-_TAIL_BYTES = 4000
 
 
 class WorkerProcess:
@@ -42,7 +34,7 @@ class WorkerProcess:
             self._child = None
         if self._child or holder(self._run):
             return
-        age, last = self._last_line()
+        age, last = last_line(self._run)
         if last == STARTING and age < START_SECONDS:
             return
         if patient and last.startswith(ERROR) and age < RETRY_SECONDS:
@@ -51,7 +43,7 @@ class WorkerProcess:
 
     def problem(self) -> str:
         """Why nobody works, in a line; empty where somebody does, or is about to."""
-        _, last = self._last_line()
+        _, last = last_line(self._run)
         return last.removeprefix(ERROR) if last.startswith(ERROR) and not holder(self._run) else ""
 
     def owned_at(self) -> float:
@@ -72,13 +64,3 @@ class WorkerProcess:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C on the terminal that started it is not meant for it
             )
-
-    def _last_line(self) -> tuple[float, str]:
-        """Of the log: its age in seconds, and the text; empty where there is none."""
-        try:
-            with (self._run / LOG).open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
-                lines = log.read().decode("utf-8", errors="replace").splitlines()
-                return time.time() - os.fstat(log.fileno()).st_mtime, lines[-1].strip() if lines else ""
-        except FileNotFoundError:
-            return float("inf"), ""
