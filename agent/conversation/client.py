@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from agent.conversation.given import check_given
 from agent.conversation.hearing import heard
 from agent.conversation.moves import Move, MoveError
 from agent.conversation.orders import new_id, send
@@ -44,9 +45,10 @@ class TalkStatus:
 class Conversations:
     """The conversations of one run; `ledger` is its own, opened for writing."""
 
-    def __init__(self, run: Path, ledger: Ledger) -> None:
+    def __init__(self, run: Path, ledger: Ledger, worker: WorkerProcess | None = None) -> None:
+        self._run = run
         self._ledger = ledger
-        self._worker = WorkerProcess(run)
+        self._worker = worker or WorkerProcess(run)
 
     def begin(self, given: Given, words: str = "", frame_index: int | None = None) -> str:
         """Begin a conversation about a clip; returns the id of its sample, which is in the ledger once it was taken up.
@@ -55,6 +57,7 @@ class Conversations:
             MoveError: there is no such clip.
             LedgerError: the disk is full.
         """
+        check_given(self._run, self._ledger, given)
         sample_id = new_id()
         self.move(sample_id, Move(call="begin", given=given, words=words, frame_index=frame_index))
         return sample_id

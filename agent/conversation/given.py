@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.conversation.moves import MoveError
+from agent.conversation.uploads import FOLDER
 from memory.ledger import Ledger
 from memory.talk import Given
-
-UPLOADS = "uploads"
 
 
 def upload_path(run: Path, name: str) -> Path:
     """Where a person's file of this name lies in a run."""
-    return run / UPLOADS / name
+    return run / FOLDER / name
 
 
 def check_given(run: Path, ledger: Ledger, given: Given) -> None:

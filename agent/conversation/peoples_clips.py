@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.clip_rules import Check, IngestConfig
-from agent.conversation.given import UPLOADS, check_given, upload_path
+from agent.conversation.given import check_given, upload_path
 from agent.conversation.moves import MoveError
+from agent.conversation.uploads import FOLDER
 from agent.profile import Profile
 from agent.sources import IN_PASSING
 from agent.survey import Survey, Window, survey
@@ -83,7 +84,7 @@ class PeoplesClips:
             problem = _problem(found)
             raise PoisonInput(f"this file cannot be used: {problem}", {"reasons": [_kind(problem)]})
         nearest = min(whole, key=lambda window: _seconds_away(window, given.start_seconds))
-        clip = nearest.clip.model_copy(update={"uri": f"{UPLOADS}/{given.upload}"})
+        clip = nearest.clip.model_copy(update={"uri": f"{FOLDER}/{given.upload}"})
         note = "" if not _seconds_away(nearest, given.start_seconds) else _moved(clip, given.start_seconds)
         return GivenClip(clip=clip, file=str(path), note=note)
 

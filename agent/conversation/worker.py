@@ -8,16 +8,18 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 
 from agent.command import CommandError, CommandFailed
-from agent.context import build_models
+from agent.context import Models, build_models
 from agent.conversation.host import ConversationHost
 from agent.conversation.worker_log import ERROR, WorkerLog
 from agent.job import check_servers
 from agent.log import log_event, logging_to
 from agent.nodes import RunError
 from agent.plain import plain
+from agent.profile import Profile
 from agent.run_config import saved_config
 from agent.second_look import LookFailed
 from agent.session import Session, open_session
@@ -37,10 +39,15 @@ FEW_CLIPS = 1
 """To choose from, below which the run's files are looked at."""
 
 
-def serve(options: argparse.Namespace, log: WorkerLog) -> int:
+def serve(
+    options: argparse.Namespace,
+    log: WorkerLog,
+    build: Callable[[Profile], Models] = build_models,
+    prepare: Callable[[Session], object] = lambda session: None,
+) -> int:
     """The command, after its arguments were parsed and its log was opened; returns the exit code."""
     try:
-        why = _serve(options, log)
+        why = _serve(options, log, build, prepare)
     except RunIsOwned as owned:
         log.say(f"ended: {owned.holder} owns the run")
         return 0
@@ -55,12 +62,18 @@ def serve(options: argparse.Namespace, log: WorkerLog) -> int:
     return 0
 
 
-def _serve(options: argparse.Namespace, log: WorkerLog) -> str:
+def _serve(
+    options: argparse.Namespace,
+    log: WorkerLog,
+    build: Callable[[Profile], Models],
+    prepare: Callable[[Session], object],
+) -> str:
     run, config = options.run, saved_config(options.run)
-    models = build_models(config.profile)
+    models = build(config.profile)
     check_training(config.profile)
     check_servers(models)
     with open_session(run, config, models, WORKERS, log.say) as session, logging_to(run / "log.jsonl") as lines:
+        prepare(session)
         session.listeners.append(lambda event, sample: log_event(lines, event, sample))
         log.say(f"serving conversations, pid {os.getpid()}")
         worker = Worker(session, options.idle, options.starter, log)

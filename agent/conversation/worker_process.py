@@ -21,8 +21,9 @@ RETRY_SECONDS = 30.0
 class WorkerProcess:
     """The worker of one run, whoever started it."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, module: str = "agent.conversation") -> None:
         self._run = run
+        self._module = module
         self._child: subprocess.Popen[bytes] | None = None
 
     def see_to(self, patient: bool) -> None:
@@ -57,7 +58,7 @@ class WorkerProcess:
             log.write(f"{STARTING}\n")
             log.flush()
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "agent.conversation", str(self._run.absolute()), "--starter", str(os.getpid())],
+                [sys.executable, "-m", self._module, str(self._run.absolute()), "--starter", str(os.getpid())],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
