@@ -86,6 +86,7 @@ class Ledger:
             not read_only and os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
         )
         try:
+            self._seen = self._state()
             self._reader = self._connect()
             if self._writable:
                 self._reader.executescript(SCHEMA)
@@ -240,9 +241,20 @@ class Ledger:
     def _wal(self) -> Path:
         return self._path.with_name(f"{self._path.name}-wal")
 
+    def _state(self) -> tuple[bool, int, int]:
+        known = self._path.stat() if self._path.exists() else None
+        return (self._wal().exists(), known.st_mtime_ns if known else 0, known.st_size if known else 0)
+
+    def _look_again(self) -> None:
+        """Connect anew to a ledger that somebody else has written to since: an immutable one is read only once."""
+        if not self._writable and (state := self._state()) != self._seen:
+            self._reader.close()
+            self._reader, self._seen = self._connect(), state
+
     def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:
             with self._read_lock:
+                self._look_again()
                 return self._reader.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise self._failed("read", error) from error

@@ -123,6 +123,27 @@ def test_commands_wait_for_the_owner_and_are_done_once(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_who_only_looks_sees_what_others_write_later_and_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    looking = Ledger(path, read_only=True)
+    assert looking.open_commands() == []
+    assert [file.name for file in tmp_path.glob("ledger*")] == [path.name]
+    for count in (1, 2):  # the owner comes, writes and goes, twice
+        owning = Ledger(path)
+        owning.add_command({"kind": "override"})
+        assert len(looking.open_commands()) == count
+        owning.close()
+        assert len(looking.open_commands()) == count
+    looking.close()
+
+
+def test_looking_at_artifacts_makes_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        ArtifactStore(tmp_path / "artifacts").path("0" * 64 + ".png")
+    assert not (tmp_path / "artifacts").exists()
+
+
 def test_artifacts_are_named_by_content_and_kept_once(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     first, second = store.put(b"pixels", ".png"), store.put(b"pixels", ".png")

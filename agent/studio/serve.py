@@ -44,6 +44,8 @@ def serve(options: argparse.Namespace) -> int:
     check_token(options.host, options.token)
     runs = open_runs([options.run, *options.others], options.read_only)
     with contextlib.ExitStack() as stack:
+        for run in runs.values():
+            stack.callback(run.ledger.close)
         listening = stack.enter_context(listen(options.host, options.port))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="ditto-studio-"))
         port = int(listening.getsockname()[1])
