@@ -14,9 +14,11 @@ from starlette.responses import Response
 
 from agent.studio import (
     campaign_page,
+    list_page,
     media_files,
     pair_video,
     sample_page,
+    thumbnails,
 )
 from agent.studio.guard import Access, Guard
 from agent.studio.pages import Pages
@@ -26,9 +28,11 @@ from agent.studio.runs import StudioRun
 STATIC = Path(__file__).parent / "static"
 TOPICS = (
     campaign_page,
+    list_page,
     media_files,
     pair_video,
     sample_page,
+    thumbnails,
 )
 """Each has `routes(studio)`."""
 

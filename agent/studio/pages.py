@@ -42,7 +42,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"told": told, "plain": plain}
+        self._environment.filters |= {"told": told, "plain": plain, "spaced": spaced}
         self._environment.globals |= {
             "runs": runs,
             "read_only": read_only,
@@ -66,3 +66,8 @@ class Pages:
         shown = {} if known else {"csrf": ""}
         title = TITLES.get(status, HTTPStatus(status).phrase)
         return self.response("problem.html.j2", status, title=title, words=words, run=None, **shown)
+
+
+def spaced(name: str) -> str:
+    """The name of an axis, a reason or an edit type as words."""
+    return name.replace("_", " ")
