@@ -1,7 +1,8 @@
-"""Export a run's accepted pairs as webdataset or parquet shards.
+"""Export a run's accepted pairs as webdataset or parquet shards, or its conversations as refinements.
 
 python -m agent.export RUN --format webdataset|parquet --out DIR [--shard-size N | --max-shard-mb M]
                        [--split train|validation|test] [--json]
+python -m agent.export RUN --format refinements --out DIR [--include-private] [--split ...] [--json]
 
 The run may go on meanwhile: what is exported is the dataset as it stood when the command began.
 """
@@ -23,21 +24,29 @@ if TYPE_CHECKING:
 
 DEFAULT_SHARD_MB = 512
 LIBRARIES = {"webdataset": "webdataset", "parquet": "pyarrow"}
+REFINEMENTS = "refinements"
 EPILOG = (
     "Beside the shards stands index.json: splits, config hashes, and for each shard its pairs, size and sha256. "
     "DIR appears only when the export is whole. Equal pairs give equal files. The libraries come with "
-    "pip install '.[export]'. Exit code: 0 exported, 2 bad arguments or nothing to export, 1 anything else."
+    "pip install '.[export]'. Refinements are conversations (agent.chat, agent.studio): one line each in "
+    "refinements.jsonl, with every turn, and beside it the key frames and videos that were shown. Only those are "
+    "exported whose person gave the result to the dataset; --include-private exports all others too, which nobody "
+    "agreed to give away: keep them to yourself. "
+    "Exit code: 0 exported, 2 bad arguments or nothing to export, 1 anything else."
 )
 
 
 def parser() -> argparse.ArgumentParser:
     """The arguments."""
     made = argparse.ArgumentParser(
-        prog="python -m agent.export", description="Export a run's accepted pairs as shards.", epilog=EPILOG
+        prog="python -m agent.export", description="Export a run's accepted pairs, or its conversations.", epilog=EPILOG
     )
     made.add_argument("run", type=Path, metavar="RUN", help="the run's folder, or its dataset")
     made.add_argument(
-        "--format", choices=tuple(LIBRARIES), required=True, help="tar shards, or parquet with the files inside"
+        "--format",
+        choices=(*LIBRARIES, REFINEMENTS),
+        required=True,
+        help="tar shards, parquet with the files inside, or conversations turn by turn",
     )
     made.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
     size = made.add_mutually_exclusive_group()
@@ -49,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
         help=f"MB of media in a shard, at most, but one pair always fits (default: {DEFAULT_SHARD_MB})",
     )
     made.add_argument("--split", choices=("train", "validation", "test"), help="only this one (default: all)")
+    made.add_argument(
+        "--include-private",
+        action="store_true",
+        help="refinements: also conversations whose person did not give them to the dataset, and open ones",
+    )
     made.add_argument("--json", action="store_true", help="for scripts: print index.json")
     return made
 
@@ -70,6 +84,12 @@ def export(options: argparse.Namespace) -> int:
     from agent.export_folder import new_folder
     from agent.export_snapshot import take_snapshot
 
+    if options.format == REFINEMENTS:
+        return _refinements(options)
+    if options.include_private:
+        raise CommandError(
+            f"--include-private is for --format {REFINEMENTS}; the pairs of a dataset were all given to it"
+        )
     _check_library(options.format)
     dataset = dataset_folder(options.run)
     with new_folder(options.out) as folder:
@@ -81,6 +101,31 @@ def export(options: argparse.Namespace) -> int:
         print((options.out / "index.json").read_text(encoding="utf-8"), end="")
     else:
         _print(shards, snapshot.torn, options)
+    return 0
+
+
+def _refinements(options: argparse.Namespace) -> int:
+    from agent.export_folder import new_folder
+    from agent.export_refinements import LINES, write_refinements
+    from memory.group_commit import LedgerError
+
+    if options.shard_size or options.max_shard_mb:
+        raise CommandError(f"--format {REFINEMENTS} writes one file; leave out --shard-size and --max-shard-mb")
+    with new_folder(options.out) as folder:
+        try:
+            found = write_refinements(folder, options.run, options.split, options.include_private)
+        except LedgerError as error:
+            raise CommandFailed(str(error)) from error
+        if not found.splits:
+            which = f"; {found.left_out} are private or not ended (see --include-private)" if found.left_out else ""
+            raise CommandError(f"{str(options.run)!r} has no conversation to export{which}")
+    if options.json:
+        print((options.out / "index.json").read_text(encoding="utf-8"), end="")
+        return 0
+    count = found.splits.total()
+    private = f", {found.private} of them private: nobody agreed to give those away" if found.private else ""
+    print(f"{count} conversation{'' if count == 1 else 's'} in {options.out}{private}; load with:")
+    print(f'  datasets.load_dataset("json", data_files="{options.out}/{LINES}")')
     return 0
 
 
