@@ -265,7 +265,8 @@ def next_stage(tool: ToolName, sample: Sample, arguments: Mapping[str, object]) 
         return "described" if sample.wish else "awaiting_person"
     if tool == "propose_edits":
         # A question, or words that nothing can be done about, leave what was on offer as it was.
-        return "proposed" if any(each.key_frame is None for each in sample.proposals) else "awaiting_person"
+        waits = any(each.key_frame is None and not each.problem for each in sample.proposals)
+        return "proposed" if waits else "awaiting_person"
     if tool == "critique_key_frame":
         unscored = sample.key_frame_verdict and sample.key_frame_verdict.decision == "unscored"
         return "done" if unscored else "key_frame_judged"

@@ -9,6 +9,7 @@ from langchain_core.tools import BaseTool
 
 from agent.context import Models
 from agent.makers import change_finder
+from agent.nodes import is_of_sample
 from agent.offers import OfferBook
 from agent.profile import Profile
 from agent.provenance import provenance
@@ -19,6 +20,7 @@ from ditto_models.gpu.network import Network
 from memory.sample import Clip, Critique, Provenance, Sample, Verdict
 from tools.accept import accept
 from tools.catalogue import Catalogue
+from tools.catalogue_advisor import CatalogueAdvisor
 from tools.catalogue_writer import propose_from, suiting_from
 from tools.clip_table import ClipTable
 from tools.critique_key_frame import critique_key_frame
@@ -29,8 +31,12 @@ from tools.edit_options import catalogue_options, open_options
 from tools.edit_types import open_edit_types
 from tools.enhance_video import enhance_video
 from tools.generate_video import generate_video
+from tools.key_frame_judging import KeyFrameJudging
+from tools.key_frame_maker import KeyFrameMaker
 from tools.media import Media
 from tools.model_writer import WriterGround
+from tools.preview_edits import preview_edits
+from tools.propose_edits import propose_edits
 from tools.reject import reject
 from tools.retry import retry
 from tools.sample_clip import GivenClips, sample_clip
@@ -91,7 +97,15 @@ def toolbox(parts: Parts) -> Mapping[str, BaseTool]:
     def of_video(sample: Sample, critique: Critique) -> Verdict:
         return judge(critique, policy.thresholds, combine=policy.combine)
 
-    targets = target_masks(models, media, executor, runner)
+    maker = KeyFrameMaker(
+        editor=models.editor,
+        media=media,
+        executor=executor,
+        runner=runner(models.editor),
+        targets=target_masks(models, media, executor, runner),
+    )
+    judging = KeyFrameJudging(critic=critic, rule=of_key_frame, executor=executor, judge=judged_by)
+    advisor = CatalogueAdvisor(parts.catalogue, models.embedder.embed)
     return {
         "sample_clip": sample_clip(
             parts.clips, parts.given, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by
@@ -102,14 +116,16 @@ def toolbox(parts: Parts) -> Mapping[str, BaseTool]:
         "write_instruction": write_instruction(
             propose, stores.memory, writer.name if writer else "catalogue", book.told
         ),
-        "edit_key_frame": edit_key_frame(models.editor, media, executor, runner(models.editor), targets),
-        "critique_key_frame": critique_key_frame(critic, of_key_frame, executor, judged_by),
+        "edit_key_frame": edit_key_frame(maker),
+        "critique_key_frame": critique_key_frame(judging),
         "generate_video": generate_video(models.generator, media, executor, runner(models.generator)),
         "critique_video": critique_video(critic, of_video, failed_axes, executor, judged_by),
         "enhance_video": enhance_video(models.enhancer, media, executor, runner(models.enhancer)),
         "retry": retry(),
         "accept": accept(made_by),
         "reject": reject(),
+        "propose_edits": propose_edits(advisor),
+        "preview_edits": preview_edits(maker, judging, is_of_sample),
     }
 
 

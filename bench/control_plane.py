@@ -112,7 +112,7 @@ def stub_tools(config: PolicyConfig) -> dict[str, BaseTool]:
         "sample_clip": stub("sample_clip", {"clip": clip}),
         "describe_clip": stub("describe_clip", {"description": Description(caption="", facts={}, masks="m")}),
         "write_instruction": write_instruction,
-        "edit_key_frame": stub("edit_key_frame", {"key_frame": key_frame}, like=edit_key_frame(None, None, None, None)),  # type: ignore[arg-type]
+        "edit_key_frame": stub("edit_key_frame", {"key_frame": key_frame}, like=edit_key_frame(None)),  # type: ignore[arg-type]
         "critique_key_frame": stub(
             "critique_key_frame", {"key_frame_verdict": judge(good, config.key_frame_thresholds)}
         ),

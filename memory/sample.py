@@ -156,6 +156,8 @@ class Proposal(Noun):
     """The preview, once it was made."""
     verdict: Verdict | None = None
     """Of the preview."""
+    problem: str = ""
+    """Why there is no preview, where making it failed."""
 
 
 class Provenance(Noun):

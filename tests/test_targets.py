@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ditto_models.base import EditRequest, Frame, Frames, Mask, Masks, Noise
+from ditto_models.base import EditRequest, Frame, Frames, KeyFrameEditor, Mask, Masks, Noise
 from ditto_models.embedded.text_embedder import BgeSmallEmbedder
 from ditto_models.executors.in_process import InProcessExecutor
 from ditto_models.gpu.changed_region import changed_masks
@@ -19,6 +19,7 @@ from tests.moving_scene import moving_scene
 from tools.edit_key_frame import edit_key_frame
 from tools.edit_types import open_edit_types
 from tools.enhance_video import enhance_video
+from tools.key_frame_maker import KeyFrameMaker
 from tools.media import Media
 from tools.requests import edit_request, masks_of
 from tools.result import ToolError, ToolResult
@@ -143,11 +144,16 @@ def targets(media: Media, executor: InProcessExecutor, finder: Finder) -> Target
     )
 
 
+def maker(editor: KeyFrameEditor, media: Media, executor: InProcessExecutor, finder: Finder) -> KeyFrameMaker:
+    found = targets(media, executor, finder)
+    return KeyFrameMaker(editor=editor, media=media, executor=executor, runner=executor, targets=found)
+
+
 async def edited(
     of: Sample, media: Media, executor: InProcessExecutor, finder: Finder, **arguments: object
 ) -> KeyFrame:
     editor = Adder(lazy=(5, 7)) if of.instruction and of.instruction.edit_type == "add" else FakeEditor()
-    tool = edit_key_frame(editor, media, executor, executor, targets(media, executor, finder))
+    tool = edit_key_frame(maker(editor, media, executor, finder))
     result: ToolResult = await tool.ainvoke({"sample": of, **arguments})
     made = result.changes["key_frame"]
     assert isinstance(made, KeyFrame)
@@ -216,7 +222,7 @@ async def test_an_enhancer_touches_nothing_outside_a_targets_mask(media: Media, 
 
 
 async def test_an_edit_that_adds_nothing_is_told(media: Media, executor: InProcessExecutor) -> None:
-    tool = edit_key_frame(Adder(lazy=range(99)), media, executor, executor, targets(media, executor, Finder(())))
+    tool = edit_key_frame(maker(Adder(lazy=range(99)), media, executor, Finder(())))
     with pytest.raises(ToolError, match="added nothing to the key frame"):
         await tool.ainvoke({"sample": sample(media, "add")})
 

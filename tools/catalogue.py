@@ -61,6 +61,8 @@ class Variant(BaseModel):
     """In place of the entry's, where given."""
     expect: Expectation | None = None
     """In place of the entry's."""
+    degree: int = Field(default=0, ge=0)
+    """From 1, the faintest, where variants are the same in degrees; 0 where they are not."""
 
 
 class Entry(BaseModel):

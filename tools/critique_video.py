@@ -13,7 +13,7 @@ from tools.ask import Unreadable
 from tools.captioner import one_line
 from tools.critic.beside import verdict_beside
 from tools.critic.protocol import Critic, Judge
-from tools.critique_key_frame import Rule, names, said
+from tools.key_frame_judging import Rule, names, said
 from tools.result import ToolResult
 
 Failed = Callable[[Verdict], Sequence[str]]

@@ -72,7 +72,9 @@ def moved(sample: Sample, move: Move) -> tuple[dict[str, JsonValue], Stage]:
             changes["focus"] = proposal(sample, move.number).number
         case "frame":
             changes["key_frame_index"] = _frame(sample, move)
-            bare = [each.model_copy(update={"key_frame": None, "verdict": None}) for each in sample.proposals]
+            bare = [
+                each.model_copy(update={"key_frame": None, "verdict": None, "problem": ""}) for each in sample.proposals
+            ]
             changes["proposals"] = bare
             leads_to = leads_to if bare else "awaiting_person"
         case "approve":
@@ -137,6 +139,8 @@ def _frame(sample: Sample, move: Move) -> int:
 
 
 def _approved(chosen: Proposal) -> dict[str, object]:
+    if chosen.problem:
+        raise MoveError(f"proposal {chosen.number} cannot be shown: {chosen.problem}")
     if chosen.key_frame is None or chosen.verdict is None:
         raise MoveError(f"proposal {chosen.number} has no preview yet; wait for it, or choose another one")
     if chosen.verdict.decision == "rejected" and chosen.verdict.rule == "gate":

@@ -1,0 +1,121 @@
+"""Answers to words about what is on offer: stronger, less snow, only the background, warmer, something else."""
+
+from __future__ import annotations
+
+from memory.sample import Proposal
+from tools.advisor import MOST_IDEAS, Advice, Idea
+from tools.catalogue_replies import AS_FAR, ONE_AT_A_TIME, listed, noted_keeps
+from tools.catalogue_turn import ABOUT, LEAST, WHERE, CatalogueTurn, distinct, ideas_of
+from tools.catalogue_variation import expects, further, pushed
+from tools.wish import STEP, Wish, read_wish, region_kept
+from tools.wish_words import Region
+
+_PLACES = frozenset(["background", "backdrop", "surroundings", "subject", "person"])
+
+
+def relative(turn: CatalogueTurn) -> Advice | None:
+    """The answer; None where the words are about something else, or nothing is on offer."""
+    wish, about = turn.wish, _spoken_of(turn)
+    if about is None or wish.orders:
+        return None
+    if wish.refuses and not wish.content:
+        return another(turn)
+    says_more = bool(set(wish.generic) - _PLACES)
+    if wish.measure and not wish.content and not wish.region:
+        return _measured(turn, about)
+    if wish.region and not (wish.content or wish.measure or wish.push or says_more):
+        return elsewhere(turn, about, wish.region)
+    if wish.push and not says_more and not (wish.region and not wish.content):
+        return _pushed(turn, about, wish.push)
+    return another(turn) if wish.asks == "another" and not wish.family else None
+
+
+def another(turn: CatalogueTurn) -> Advice:
+    """What comes next after what was offered for the last wish that said something."""
+    base, times = _last_wish(turn)
+    shown = frozenset(each.instruction.look for each in turn.sample.proposals)
+    if base:
+        found = turn.suited(base.text, base.content, base.region)
+        fresh = [match for match in found if match.instruction.look not in shown]
+        if chosen := distinct(fresh, MOST_IDEAS * times)[MOST_IDEAS * (times - 1) :]:
+            return turn.offered([Idea(instruction=match.instruction) for match in chosen])
+    if turn.wish.refuses:
+        return Advice(words=f"Without {listed(turn.wish.refuses, 'or')}: what should it be instead?")
+    return turn.anything(shown)
+
+
+def elsewhere(turn: CatalogueTurn, about: Proposal, region: Region, before: str = "") -> Advice:
+    """The edit on another part of the picture; `before` is said first, and stands beside each."""
+    if turn.matcher.region_of(about.instruction) == region:
+        return Advice(words=f"{before} {about.number} changes {WHERE[region]} only, as it is.".strip())
+    near = turn.near(about.instruction.text, (), region)
+    suited = [match for match in near if match.suits and match.score >= ABOUT]
+    if not suited:
+        where = WHERE[region]
+        return Advice(words=f"{before} I cannot do {about.number} on {where} alone. {turn.lacking(near)}".strip())
+    nearest = f"What comes nearest to {about.number} on {WHERE[region]}:"
+    return turn.offered(ideas_of(suited, before), f"{before} {nearest}")
+
+
+def keeping(turn: CatalogueTurn) -> Advice:
+    """Only what is to stay was said: the rest is what is on offer, or not said yet."""
+    kept, about = region_kept(turn.wish.keeps), turn.about
+    before = "" if kept else noted_keeps(turn.wish.keeps)
+    if about is None:
+        return Advice(words=f"{before} What should change?".strip())
+    return elsewhere(turn, about, "subject" if kept == "background" else "background", before)
+
+
+def _spoken_of(turn: CatalogueTurn) -> Proposal | None:
+    """The proposal that the words are about."""
+    wish = turn.wish
+    if not wish.content or wish.number:
+        return turn.about
+    if not wish.push:
+        return None
+    text = " ".join(wish.content)
+    for each in [*([turn.about] if turn.about else []), *turn.sample.proposals]:
+        look = each.instruction.look
+        if turn.matcher.speaks_of(look, wish.content) or turn.matcher.likeness(text, look) >= LEAST:
+            return each
+    return None
+
+
+def _pushed(turn: CatalogueTurn, about: Proposal, push: float) -> Advice:
+    ideas = pushed(turn.matcher, about, push, turn.facts)
+    if not ideas:
+        return Advice(words=AS_FAR.format(number=about.number, way="strong" if push > 0 else "faint"))
+    return turn.offered(ideas, f"{about.number}, {'stronger' if push > 0 else 'fainter'}:", strengths=True)
+
+
+def _measured(turn: CatalogueTurn, about: Proposal) -> Advice | None:
+    """More or less of something that the catalogue measures: by strength, by an edit like it, or instead of it."""
+    wish, has = turn.wish, expects(turn.matcher, about.instruction, turn.wish.measure)
+    push = abs(wish.push) or STEP
+    if has == -wish.direction:
+        return _pushed(turn, about, -push)
+    others = further(turn.matcher, about.instruction, wish.measure, wish.direction, turn.facts, ABOUT)
+    ideas = pushed(turn.matcher, about, push, turn.facts) if has == wish.direction else []
+    settings = {repr(idea.instruction) for idea in ideas}
+    ideas += [
+        Idea(instruction=match.instruction) for match in distinct(others) if repr(match.instruction) not in settings
+    ]
+    if ideas:
+        return turn.offered(ideas, strengths=has == wish.direction)
+    if has:
+        return _pushed(turn, about, push)
+    note = f"In place of {about.number}, not on top of it."
+    instead = ideas_of(turn.suited(wish.text, least=LEAST), note)
+    return turn.offered(instead, f"{ONE_AT_A_TIME} Instead of {about.number}:") if instead else None
+
+
+def _last_wish(turn: CatalogueTurn) -> tuple[Wish | None, int]:
+    """The last that says what is wanted, and how many times something else was asked for since."""
+    said = [each.words for each in turn.sample.talk if each.by == "person"]
+    times = 0
+    for words in reversed(said):
+        wish = read_wish(words)
+        times += wish.asks == "another" or bool(wish.refuses and not wish.content)
+        if (wish.content or wish.measure) and not wish.push and not wish.asks:
+            return wish, max(1, times)
+    return None, max(1, times)

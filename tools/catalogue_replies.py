@@ -1,0 +1,69 @@
+"""What the catalogue's advisor says to the person, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from memory.sample import Instruction
+from tools.advisor import Idea
+from tools.catalogue import Catalogue
+from tools.catalogue_matcher import CatalogueMatcher
+
+AS_FAR = "{number} is as {way} as it goes."
+CANNOT = (
+    "I cannot do that. I change colors, light, weather, season and drawing style of what was filmed; I add and remove "
+    "nothing, and change nobody, no motion and no text."
+)
+ONE_AT_A_TIME = "I do one edit at a time, and this cannot be put on top of the other."
+WHICH = "Stronger or weaker than what?"
+_KINDS = {
+    "season": "the season",
+    "weather": "the weather",
+    "time_of_day": "the time of day",
+    "lighting": "the lighting",
+    "color_grade": "the color grade",
+    "duotone": "two tones",
+    "false_color": "false colors",
+    "style": "a drawn or painted style",
+    "recolor_greenery": "the color of the plants",
+    "recolor_subject": "the color of the main subject",
+    "subject_lighting": "the light on the main subject",
+    "background_lighting": "the light behind the main subject",
+    "background_weather": "haze behind the main subject",
+    "recolor_background": "the color of the background",
+    "background_style": "the style of the background",
+}
+
+
+def capabilities(catalogue: Catalogue, facts: Mapping[str, float]) -> str:
+    """What can be done to a clip of these facts, by kind."""
+    kinds = [_KINDS.get(kind, kind.replace("_", " ")) for kind in catalogue.offers(facts)]
+    if not kinds:
+        return "There is nothing in the catalogue that suits this clip."
+    return f"In this clip I can change {listed(kinds, 'and')}; one at a time."
+
+
+def told_amiss(matcher: CatalogueMatcher, instruction: Instruction, facts: Mapping[str, float]) -> str:
+    """Why a look is not offered for a clip."""
+    name, lacks = matcher.named(instruction), matcher.amiss(instruction, facts)
+    return f"This clip does not suit {name}: it needs {listed(lacks, 'and')}." if lacks else ""
+
+
+def noted_keeps(what: str) -> str:
+    """That a thing cannot be told apart."""
+    can = "I can only tell the main subject from its background, and keep one of the two."
+    return f"I cannot single out {what!r}: {can}"
+
+
+def offered_words(matcher: CatalogueMatcher, ideas: Sequence[Idea], strengths: bool = False) -> str:
+    """The ideas in a line."""
+    names = [
+        matcher.named(idea.instruction) + (f" at strength {idea.strength:.2f}" if strengths else "") for idea in ideas
+    ]
+    return f"{listed(list(dict.fromkeys(names)), 'or')}."
+
+
+def listed(items: Sequence[str], joined: str) -> str:
+    """In a sentence: a, b and c."""
+    items = list(items)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {joined} {items[-1]}" if items else ""

@@ -1,0 +1,68 @@
+"""The words by which a wish is read, as `prompts/wish_words.yaml` has them with their meaning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+WORDS_PATH = Path(__file__).parents[1] / "prompts" / "wish_words.yaml"
+Region = Literal["background", "subject", "whole"]
+Words = Annotated[frozenset[str], BeforeValidator(lambda value: value.split() if isinstance(value, str) else value)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Family(_Strict):
+    """A kind of change that people name without saying which."""
+
+    words: Words
+    kinds: tuple[str, ...]
+    """Edit types."""
+
+
+class Directions(_Strict):
+    """Words for more and for less of something."""
+
+    more: re.Pattern[str]
+    less: re.Pattern[str]
+
+
+class WishWords(_Strict):
+    """Lists of words in lower case, and patterns."""
+
+    filler: Words
+    generic: Words
+    families: Mapping[str, Family]
+    regions: Mapping[Region, re.Pattern[str]]
+    keeps: re.Pattern[str]
+    refuses: re.Pattern[str]
+    much: re.Pattern[str]
+    slightly: re.Pattern[str]
+    weaker: re.Pattern[str]
+    stronger: re.Pattern[str]
+    measures: Mapping[str, Directions]
+    another: re.Pattern[str]
+    surprise: re.Pattern[str]
+    help: re.Pattern[str]
+    orders: Words
+    things: Words
+    nearest: Mapping[str, Words]
+    needs: Mapping[str, str]
+
+
+@cache
+def wish_words() -> WishWords:
+    """The words that ship with the code.
+
+    Raises:
+        pydantic.ValidationError: the file has an unknown key, or a pattern that does not compile.
+    """
+    return WishWords.model_validate(yaml.safe_load(WORDS_PATH.read_text()))
