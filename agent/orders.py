@@ -30,10 +30,15 @@ def check_override(sample: Sample, override: Override) -> None:
     """Refuse what cannot be done.
 
     Raises:
-        OrderError: the sample is not decided yet, has no edited video to accept, or its files were given up.
+        OrderError: the sample is not decided yet, has no edited video to accept, its files were given up, or it is of a
+            conversation whose person did not give it.
     """
     if sample.stage != "done":
         raise OrderError(f"sample {sample.id!r} is still at stage {sample.stage!r}; wait until it is decided")
+    if sample.conversation and not sample.consent:
+        raise OrderError(
+            f"sample {sample.id!r} is of a conversation whose person did not give it to the dataset; nobody else can"
+        )
     parts = (sample.clip, sample.edit, sample.key_frame, sample.verdict, sample.provenance)
     if override == "accept" and not all(parts):
         raise OrderError(f"sample {sample.id!r} has no judged edited video, so it cannot be accepted")

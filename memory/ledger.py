@@ -175,13 +175,14 @@ class Ledger:
         rows = self._rows("SELECT outcome FROM commands WHERE number = ?", (number,))
         return rows[0][0] if rows else None
 
-    def last_command(self, sample_id: str) -> Command | None:
-        """The last order about a sample."""
+    def last_command(self, sample_id: str, kind: str | None = None) -> Command | None:
+        """The last order about a sample, of any kind or of this one."""
         query = (
             "SELECT number, at, outcome FROM commands WHERE json_extract(payload, '$.sample') = ? "
+            "AND coalesce(?, json_extract(payload, '$.kind')) = json_extract(payload, '$.kind') "
             "ORDER BY number DESC LIMIT 1"
         )
-        rows = self._rows(query, (sample_id,))
+        rows = self._rows(query, (sample_id, kind))
         return Command(number=rows[0][0], at=rows[0][1], outcome=rows[0][2]) if rows else None
 
     def index_artifacts(self) -> None:
