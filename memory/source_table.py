@@ -159,6 +159,13 @@ class SourceTable:
         for (payload,) in self._rows("SELECT payload FROM clips ORDER BY number", ()):
             yield Clip.model_validate_json(payload)
 
+    def page(self, limit: int, offset: int = 0) -> list[tuple[int, Clip]]:
+        """Some of the clips that can be drawn with their numbers, in the order of drawing."""
+        query = f"SELECT number, payload FROM clips WHERE {_AS_LOOKED_AT} ORDER BY number LIMIT ? OFFSET ?"
+        return [
+            (int(number), Clip.model_validate_json(payload)) for number, payload in self._rows(query, (limit, offset))
+        ]
+
     def uses(self, numbers: Sequence[int] | None = None) -> Iterator[ClipUse]:
         """How often each clip was drawn, in the order of drawing; of those named, or of all that can be drawn.
 

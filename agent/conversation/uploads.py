@@ -95,6 +95,15 @@ def take_upload(run: Path, file: Path, config: UploadConfig | None = None) -> Up
     return uploaded
 
 
+def known_upload(run: Path, name: str, config: UploadConfig | None = None) -> Uploaded:
+    """A video that was taken before. Not to be called within an event loop.
+
+    Raises:
+        UploadRefused: the run has none of this name.
+    """
+    return _looked_at(upload_path(run, name), None, config or UploadConfig())
+
+
 def upload_path(run: Path, name: str) -> Path:
     """Where a video that was taken lies.
 

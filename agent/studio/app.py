@@ -13,17 +13,22 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from agent.studio import (
+    begin_pages,
     campaign_page,
+    clip_files,
     list_page,
     media_files,
     pair_video,
     sample_page,
+    talk_pages,
     thumbnails,
+    upload_page,
 )
 from agent.studio.guard import Access, Guard
 from agent.studio.pages import Pages
 from agent.studio.refusals import at_the_door, explain
 from agent.studio.runs import StudioRun
+from agent.studio.upload_facts import UploadFacts
 
 STATIC = Path(__file__).parent / "static"
 TOPICS = (
@@ -33,6 +38,10 @@ TOPICS = (
     pair_video,
     sample_page,
     thumbnails,
+    clip_files,
+    begin_pages,
+    upload_page,
+    talk_pages,
 )
 """Each has `routes(studio)`."""
 
@@ -48,6 +57,7 @@ class Studio:
     """A folder for what is made to be shown, removed when the studio ends."""
     read_only: bool = False
     access: Access = field(default_factory=Access)
+    uploads: UploadFacts = field(default_factory=UploadFacts)
 
     def run(self, key: str) -> StudioRun:
         """The run of a key.
