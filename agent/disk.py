@@ -43,6 +43,8 @@ class DiskUse:
     memory: int
     training: int
     """Of editors trained during the run: encoded pairs, checkpoints, evaluations; links to pairs left out."""
+    uploads: int
+    """Videos that people gave to conversations, and what was drawn of these."""
     free: int
     estimated: bool
     """Whether a part was too large to count file by file."""
@@ -53,7 +55,8 @@ class DiskUse:
             f"artifacts {about}{decimal(self.artifacts)}, dataset {about}{decimal(self.dataset)} beside links to them"
         )
         trained = f", training {about}{decimal(self.training)}" if self.training else ""
-        rest = f"ledger and backup {decimal(self.ledger)}, memory {decimal(self.memory)}{trained}"
+        given = f", uploads {decimal(self.uploads)}" if self.uploads else ""
+        rest = f"ledger and backup {decimal(self.ledger)}, memory {decimal(self.memory)}{trained}{given}"
         return f"{parts}, {rest}; {decimal(self.free)} free"
 
     def as_json(self) -> dict[str, int | bool]:
@@ -72,6 +75,7 @@ def disk_use(run: Path) -> DiskUse:
         ledger=_of_files(_files([run / "backup"]), linked=True) + _of_files(run.glob("ledger*"), linked=True),
         memory=_of_files(path for path in (run / "memory").rglob("*") if path.is_file()),
         training=training,
+        uploads=_of_files(_files([run / "uploads", *(run / "talks").glob("*/")])),
         free=free_bytes(run),
         estimated=some_artifacts or some_dataset or some_training,
     )

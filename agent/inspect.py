@@ -15,16 +15,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from pydantic import JsonValue
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agent.command import CommandError, command
 from agent.disk import disk_use
-from agent.diversity import diversity
 from agent.inspect_calls import print_calls, request_of
-from agent.inspect_jobs import job_json, jobs_json, order_training, print_job, print_jobs
+from agent.inspect_jobs import job_json, order_training, print_job, print_jobs
+from agent.inspect_json import dropped_json, list_json, record, sample_json, sources_json
 from agent.inspect_sessions import print_sessions, sessions_json
 from agent.plain import plain
 from agent.source_report import NO_VIDEO, dropped_counts, file_counts, source_lines, told
@@ -127,7 +126,7 @@ def _list(ledger: Ledger, options: argparse.Namespace) -> int:
 
 def _sources(ledger: Ledger, options: argparse.Namespace) -> int:
     if options.json:
-        print(json.dumps({"sources": _sources_json(ledger), "dropped": _dropped_json(ledger)}, indent=1))
+        print(json.dumps({"sources": sources_json(ledger), "dropped": dropped_json(ledger)}, indent=1))
         return 0
     console = Console()
     for line in source_lines(ledger):
@@ -167,62 +166,6 @@ def _matches(sample: Sample, decision: str | None, reason: str | None) -> bool:
     )
 
 
-def list_json(ledger: Ledger, rows: Sequence[Row]) -> dict[str, JsonValue]:
-    """The contract's JSON of a run. Its diversity is that of the accepted samples listed; what needs models or
-    pictures is null here and stands in the dataset's card."""
-    return {
-        "counts": dict(ledger.counts()),
-        "samples": [record(row.sample) for row in rows],
-        "sources": _sources_json(ledger),
-        "dropped": _dropped_json(ledger),
-        **jobs_json(ledger),
-        "diversity": diversity([row.sample for row in rows if row.sample.decision == "accepted"]).record(),
-    }
-
-
-def _sources_json(ledger: Ledger) -> list[JsonValue]:
-    return [
-        {"uri": source.uri, "outcome": source.outcome, "reason": source.reason} for source in ledger.sources.fates()
-    ]
-
-
-def _dropped_json(ledger: Ledger) -> list[JsonValue]:
-    return [
-        {
-            "uri": one.uri,
-            "start_seconds": round(one.start_seconds, 3),
-            "end_seconds": round(one.end_seconds, 3),
-            "reason": one.reason,
-        }
-        for one in ledger.sources.dropped()
-    ]
-
-
-def record(sample: Sample) -> dict[str, JsonValue]:
-    """One sample as the list has it."""
-    instruction = sample.instruction
-    return {
-        "id": sample.id,
-        "decision": sample.decision or "pending",
-        "reasons": list(sample.reasons),
-        "edit_type": instruction.edit_type if instruction else None,
-        "scope": instruction.scope if instruction else None,
-        "instruction": instruction.text if instruction else None,
-        "attempts": sum(sample.attempts.values()),
-        "model_seconds": round(sample.model_seconds, 3),
-        "source": sample.clip.uri if sample.clip else None,
-    }
-
-
-def sample_json(sample: Sample, events: Sequence[Event]) -> dict[str, JsonValue]:
-    """The contract's JSON of one sample: the same record, its events and its verdict."""
-    verdict = sample.verdict or sample.key_frame_verdict
-    return record(sample) | {
-        "events": [event.model_dump(mode="json", exclude={"sample_id"}) for event in events],
-        "verdict": verdict.model_dump(mode="json") if verdict else None,
-    }
-
-
 def _print_list(ledger: Ledger, rows: Sequence[Row]) -> None:
     console = Console()
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -233,7 +176,7 @@ def _print_list(ledger: Ledger, rows: Sequence[Row]) -> None:
         why = f"  [{', '.join(row.sample.reasons)}]" if row.sample.reasons else ""
         table.add_row(
             row.sample.id,
-            str(found["decision"]),
+            _standing(row.sample),
             str(found["edit_type"] or "-"),
             str(found["attempts"]),
             f"{row.sample.model_seconds:.1f}",
@@ -244,10 +187,17 @@ def _print_list(ledger: Ledger, rows: Sequence[Row]) -> None:
     console.print(f"sources: {told(file_counts(ledger), NO_VIDEO)}; --sources lists them", style="dim", highlight=False)
 
 
+def _standing(sample: Sample) -> str:
+    """The decision; of a conversation without one, whose turn it is."""
+    if sample.conversation and not sample.decision:
+        return "waits for a person" if sample.stage == "awaiting_person" else "in conversation"
+    return sample.decision or "pending"
+
+
 def _print_sample(sample: Sample, events: Sequence[Event]) -> None:
     console = Console()
     text = sample.instruction.text if sample.instruction else "no instruction"
-    console.print(Text(f"{sample.id}  {sample.decision or 'pending'}  {text}", style="bold"))
+    console.print(Text(f"{sample.id}  {_standing(sample)}  {text}", style="bold"))
     if sample.clip:
         where = f"{sample.clip.uri} from {sample.clip.start_seconds:.2f} s to {sample.clip.end_seconds:.2f} s"
         console.print(Text(plain(where), style="dim"), soft_wrap=True)

@@ -31,7 +31,7 @@ def check_override(sample: Sample, override: Override) -> None:
 
     Raises:
         OrderError: the sample is not decided yet, has no edited video to accept, its files were given up, or it is of a
-            conversation whose person did not give it.
+            conversation whose person did not give it, or whose video fails a gate.
     """
     if sample.stage != "done":
         raise OrderError(f"sample {sample.id!r} is still at stage {sample.stage!r}; wait until it is decided")
@@ -39,6 +39,9 @@ def check_override(sample: Sample, override: Override) -> None:
         raise OrderError(
             f"sample {sample.id!r} is of a conversation whose person did not give it to the dataset; nobody else can"
         )
+    if sample.conversation and override == "accept" and sample.verdict and sample.verdict.rule == "gate":
+        failed = f"its video fails {', '.join(sample.verdict.reasons)}, which nobody can waive"
+        raise OrderError(f"sample {sample.id!r} cannot be accepted: {failed}")
     parts = (sample.clip, sample.edit, sample.key_frame, sample.verdict, sample.provenance)
     if override == "accept" and not all(parts):
         raise OrderError(f"sample {sample.id!r} has no judged edited video, so it cannot be accepted")

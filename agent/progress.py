@@ -14,7 +14,14 @@ from rich.text import Text
 from agent.diversity import Diversity
 from memory.sample import Sample
 
-_STYLES = {"accepted": "green", "rejected": "yellow", "failed": "red", "quarantined": "red", "unscored": "magenta"}
+_STYLES = {
+    "accepted": "green",
+    "rejected": "yellow",
+    "failed": "red",
+    "quarantined": "red",
+    "unscored": "magenta",
+    "private": "blue",
+}
 
 
 class PlainReporter:
@@ -34,7 +41,7 @@ class PlainReporter:
     def ended(self, sample: Sample) -> None:
         """A sample came to its decision, or was parked."""
         reasons = f" ({', '.join(sample.reasons)})" if sample.reasons else ""
-        self._line(sample, f"{(sample.decision or 'parked').upper()}{reasons}")
+        self._line(sample, f"{_ended_as(sample).upper()}{reasons}")
 
     def _line(self, sample: Sample, text: str) -> None:
         self._console.print(f"{sample.id}  {text}", markup=False, highlight=False, soft_wrap=True)
@@ -93,6 +100,10 @@ class LiveReporter:
                 Text(sample.id, style="cyan"), Text(sample.stage), Text(note, overflow="ellipsis", no_wrap=True)
             )
         return table
+
+
+def _ended_as(sample: Sample) -> str:
+    return sample.decision or ("waits" if sample.stage == "awaiting_person" else "parked")
 
 
 def summary(

@@ -1,4 +1,4 @@
-"""Retention: what stays of the artifacts of samples that did not become pairs; their events always stay.
+"""Retention: what stays of the artifacts of a campaign's samples that did not become pairs; their events always stay.
 
 First an event says that a sample's artifacts are given up, then they are removed: a kill in between leaves files too
 many, which the next opening removes, and never a trace that promises what is gone.
@@ -16,7 +16,7 @@ from ditto_models.video import DISK_ERRORS, VideoError
 from memory.ledger import Row
 from memory.sample import Event, Kept, Sample
 
-_GIVEN_UP = "decision IN ('rejected', 'failed', 'unscored')"
+_GIVEN_UP = "decision IN ('rejected', 'failed', 'unscored') AND NOT json_extract(payload, '$.conversation')"
 _KEPT = "COALESCE(json_extract(payload, '$.artifacts'), 'kept')"
 _MORE: dict[Kept, tuple[Kept, ...]] = {"kept": (), "thinned": ("kept",), "dropped": ("kept", "thinned")}
 """What is more than the profile wants kept."""
@@ -107,4 +107,7 @@ class Retention:
 
 
 def _wants(sample: Sample, keep: Kept) -> bool:
+    """What people made in conversations is theirs: it stays, whatever became of it."""
+    if sample.conversation:
+        return False
     return sample.decision in ("rejected", "failed", "unscored") and sample.artifacts in _MORE[keep]

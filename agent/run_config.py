@@ -39,7 +39,7 @@ def clips_folder(given: Path | None, run: Path) -> Path:
     if not folder.is_dir():
         raise CommandError(f"--clips {str(folder)!r} is not a folder; give one that holds videos")
     real, out = folder.resolve(), run.resolve()
-    if real == out or any(real.is_relative_to(out / part) for part in ("artifacts", "dataset")):
+    if real == out or any(real.is_relative_to(out / part) for part in ("artifacts", "dataset", "uploads")):
         raise CommandError(
             f"--out {str(run)!r} holds --clips {str(folder)!r}: what the run makes would be taken for clips; "
             "give another --out"

@@ -42,6 +42,7 @@ COMMANDS = [
     "agent.export",
     "agent.ingest",
     "agent.preflight",
+    "agent.chat",
     "agent.conversation",
     "agent.studio",
     "ditto_models.serve",

@@ -28,6 +28,8 @@ RECORD = {
     "instruction",
     "attempts",
     "model_seconds",
+    "conversation",
+    "stage",
     "source",
 }
 EVENT = {
@@ -102,7 +104,7 @@ def test_the_json_of_a_run_has_the_promised_keys(run: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
     disk = found.pop("disk")
-    assert set(disk) == {"artifacts", "dataset", "ledger", "memory", "training", "free", "estimated"}
+    assert set(disk) == {"artifacts", "dataset", "ledger", "memory", "training", "uploads", "free", "estimated"}
     assert min(disk["artifacts"], disk["ledger"], disk["memory"], disk["free"]) > 0
     assert found == inspect_json(run)
     parts = {"counts", "samples", "sources", "dropped", "jobs", "training_calls", "diversity", "sessions"}
@@ -121,6 +123,8 @@ def test_the_json_of_a_run_has_the_promised_keys(run: Path) -> None:
         "instruction": None,
         "attempts": 1,
         "model_seconds": 0.0,
+        "conversation": False,
+        "stage": "described",
         "source": None,
     }
     sources = {Path(source["uri"]).name: source for source in found["sources"]}

@@ -82,6 +82,15 @@ class Conversations:
         """
         return self.move(sample_id, heard(words, self.sample(sample_id)))
 
+    def wake(self) -> None:
+        """See to it that somebody owns the run, whatever became of the last attempt."""
+        self._worker.see_to(patient=False)
+
+    def seen_to(self) -> str:
+        """See to it that somebody owns the run; why nobody can, in a line, or nothing."""
+        self._worker.see_to(patient=True)
+        return self._worker.problem()
+
     def sample(self, sample_id: str) -> Sample:
         """The conversation as it stands.
 

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.clip_rules import Check, IngestConfig
-from agent.conversation.given import check_given, upload_path
+from agent.conversation.given import check_given
 from agent.conversation.moves import MoveError
-from agent.conversation.uploads import FOLDER
+from agent.conversation.uploads import FOLDER, upload_path
 from agent.profile import Profile
 from agent.sources import IN_PASSING
 from agent.survey import Survey, Window, survey
