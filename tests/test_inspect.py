@@ -124,7 +124,7 @@ def test_the_json_of_a_run_has_the_promised_keys(run: Path) -> None:
         "attempts": 1,
         "model_seconds": 0.0,
         "conversation": False,
-        "stage": "described",
+        "stage": "clip",
         "source": None,
     }
     sources = {Path(source["uri"]).name: source for source in found["sources"]}

@@ -32,8 +32,8 @@ CLIPS_WAIT_SECONDS = 120.0
 """For the first file of a new run to be looked at."""
 HELP = (
     "say what you want to see, in your words; or: a number chooses a proposal, 'yes' or 'generate 2' makes its video, "
-    "'frame 12' shows the edits on another frame, 'keep it' gives the finished pair to the dataset, 'stop' ends without "
-    "giving it; Ctrl-C at the prompt leaves, and the conversation can be continued"
+    "'frame 12' shows the edits on another frame, 'keep it' gives the finished pair to the dataset, 'stop' ends "
+    "without giving it; Ctrl-C at the prompt leaves, and the conversation can be continued"
 )
 
 
