@@ -113,6 +113,7 @@ class Listing:
     def __init__(self, rows: Callable[[str, Values], list[Any]], parsed: Callable[[str], Sample]) -> None:
         self._rows = rows
         self._parsed = parsed
+        self._menus: tuple[int | None, Menus] | None = None
 
     def page(self, wanted: Filter, size: int, skip: int = 0) -> ListPage:
         """At most `size` samples of those that match, after the first `skip`."""
@@ -133,24 +134,39 @@ class Listing:
         return Neighbours(self._beside(wanted, mine[0], back), self._beside(wanted, mine[0], ahead))
 
     def menus(self) -> Menus:
-        """What there is to filter by, in the whole ledger."""
-        reasons: Counter[str] = Counter()
-        for found, samples in self._tally("reasons").items():
-            for reason in json.loads(found):
-                reasons[reason] += samples
-        axes = sorted(self._tally("axes"), key=len, reverse=True)
+        """What there is to filter by, in the whole ledger; looked up again once something was written."""
+        reached = self._rows("SELECT max(seq) FROM events", ())[0][0]
+        if self._menus is None or self._menus[0] != reached:
+            self._menus = (reached, self._looked_up())
+        return self._menus[1]
+
+    def _looked_up(self) -> Menus:
+        columns = "edit_type, scope, prompts, reasons, axes, conversation"
+        query = f"SELECT {columns}, count(*) FROM {self._source()} GROUP BY {columns}"
+        edit_types, scopes, prompts, reasons = (Counter[str]() for _ in range(4))
+        axes, conversations = set[str](), 0
+        for edit_type, scope, version, why, names, talk, samples in self._rows(query, ()):
+            for tally, value in ((edit_types, edit_type), (scopes, scope), (prompts, version)):
+                if value is not None:
+                    tally[value] += samples
+            reasons.update(dict.fromkeys(json.loads(why), samples))
+            axes.add(names)
+            conversations += talk * samples
+        longest = sorted(axes, key=len, reverse=True)
         return Menus(
             reasons=dict(sorted(reasons.items())),
-            edit_types=self._tally("edit_type"),
-            scopes=self._tally("scope"),
-            prompts=self._tally("prompts"),
-            axes=tuple(dict.fromkeys(axis for names in axes for axis in names.split())),
-            conversations=self._tally("conversation").get(1, 0),
+            edit_types=dict(sorted(edit_types.items())),
+            scopes=dict(sorted(scopes.items())),
+            prompts=dict(sorted(prompts.items())),
+            axes=tuple(dict.fromkeys(axis for names in longest for axis in names.split())),
+            conversations=conversations,
         )
 
     def _counts(self, wanted: Filter) -> dict[str, int]:
         where, values = _where(replace(wanted, decision=""))
         query = f"SELECT decision, count(*) FROM {self._source()} WHERE {where} GROUP BY 1 ORDER BY 1"
+        if not values:  # an index knows
+            query = "SELECT coalesce(decision, 'pending'), count(*) FROM samples GROUP BY decision ORDER BY 1"
         return dict(self._rows(query, values))
 
     def _some(self, wanted: Filter, size: int, skip: int) -> tuple[ListedSample, ...]:
@@ -182,10 +198,6 @@ class Listing:
         )
         rows = self._rows(query, (*values, *mine))
         return str(rows[0][0]) if rows else None
-
-    def _tally(self, column: str) -> dict[Any, int]:
-        query = f"SELECT {column}, count(*) FROM {self._source()} WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY 1"
-        return dict(self._rows(query, ()))
 
     def _source(self) -> str:
         return listed.source(lambda query: self._rows(query, ()))

@@ -156,3 +156,11 @@ FILTERS = st.builds(
 def test_an_address_says_all_of_a_filter(wanted: Filter, page: int) -> None:
     back = asked(dict(parse_qsl(query_of(wanted, page).removeprefix("?"))))
     assert (back.filter, back.page, back.problems) == (wanted, page, ())
+
+
+def test_a_filter_that_is_changed_in_place_gets_only_what_it_changes(client: TestClient) -> None:
+    asking = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    part = client.get("/runs/run/samples?decision=&text=edit&reason=&kind=talk", headers=asking)
+    assert part.text.lstrip().startswith('<section id="results"')
+    assert "<form" not in part.text
+    assert part.headers["HX-Push-Url"] == "/runs/run/samples?text=edit&kind=talk"

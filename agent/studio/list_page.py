@@ -53,6 +53,20 @@ class Card:
     """Those that are no such axis."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a filter leads to."""
+
+    wanted: Filter
+    query: str
+    """Of the first page, with its question mark."""
+    problems: tuple[str, ...]
+    page: ListPage
+    cards: list[Card]
+    decisions: list[Link]
+    pages: list[Link]
+
+
 def routes(studio: Studio) -> APIRouter:
     """The page's addresses."""
     router = APIRouter()
@@ -61,19 +75,22 @@ def routes(studio: Studio) -> APIRouter:
     def samples(key: str, request: Request) -> Response:
         run, wants = studio.run(key), asked(request.query_params)
         page = run.ledger.listing.page(wants.filter, PAGE, (wants.page - 1) * PAGE)
-        return studio.pages.response(
-            "samples.html.j2",
-            run=run,
+        query = query_of(wants.filter, wants.page)
+        found = Found(
             wanted=wants.filter,
+            query=query_of(wants.filter),
             problems=wants.problems,
             page=page,
             cards=[_card(one) for one in page.samples],
-            menus=run.ledger.listing.menus(),
-            sorts=SORTS,
             decisions=_by_decision(wants.filter, page),
             pages=_pages(wants.filter, page, wants.page),
-            query=query_of(wants.filter),
         )
+        if request.headers.get("hx-request-type") == "partial":  # the form is there already
+            answer = studio.pages.response("samples_found.html.j2", run=run, found=found)
+            answer.headers["HX-Push-Url"] = f"{request.url.path}{query}"
+            return answer
+        menus = run.ledger.listing.menus()
+        return studio.pages.response("samples.html.j2", run=run, found=found, menus=menus, sorts=SORTS)
 
     return router
 
