@@ -230,7 +230,7 @@ function startPlayers(within) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-  const pressable = event.target.closest("button, a, summary, input, label");
+  const pressable = event.target.closest("button, a, summary, input:not([type=range], [type=radio]:checked)");
   if (event.key === " " && pressable) return;
   for (const player of players) if (!player.root.isConnected) players.delete(player);
   const nearest = [...players].find((player) => player.root.contains(event.target)) ?? [...players][0];
