@@ -19,6 +19,7 @@ from memory.sample import Event, Sample
 from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
 from tests.hostile_sample import add_hostile_sample
 from tests.studio_client import studio_client
+from tests.told_talks import Told
 
 
 def unsteady(sample: Sample) -> dict[str, float | None]:
@@ -190,6 +191,26 @@ def test_a_conversation_is_nobody_elses_to_give() -> None:
     for override in ("accept", "reject"):
         with pytest.raises(OrderError, match="did not give it to the dataset"):
             check_override(talk, override)
+
+
+def test_a_conversation_can_be_traced_too_and_only_what_was_given_can_be_overruled(
+    client: TestClient, run: Path
+) -> None:
+    ledger = Ledger(run / "ledger.sqlite")
+    talk = Told(run, ledger.next_number())
+    ledger.close()
+    talk.begins("<b>snow</b>")
+    address = f"/runs/run/samples/{talk.sample.id}"
+    waiting = client.get(address).text
+    assert "Waits for a person." in waiting
+    assert f'href="/runs/run/talks/{talk.sample.id}"' in waiting
+    assert 'alt="preview of proposal 1"' in waiting
+    assert "Accept…" not in waiting
+    talk.makes(passed=False)
+    talk.keeps()
+    kept = text_of(client.get(address).text)
+    assert "Accepted: its person keeps it, though things do not move as in the source" in kept
+    assert "Why reject?" in kept
 
 
 def test_a_sample_that_has_hardly_begun_has_a_page(client: TestClient, run: Path) -> None:
