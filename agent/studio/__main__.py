@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # Loaded late: `--help` should not wait for a web server.
+    if options.bundle is not None:
+        from agent.studio.bundle import bundle
+
+        return bundle(options)
     from agent.studio.serve import serve
 
     return serve(options)

@@ -15,6 +15,8 @@ from agent.reports.page import told
 from agent.studio.runs import StudioRun
 
 FOLDER = Path(__file__).parent / "templates"
+SECTIONS = ("campaign", "samples", "talks", "compare")
+"""Pages that every run has, by the last word of their address."""
 TITLES = {
     400: "Not understood",
     403: "Not allowed",
@@ -47,6 +49,7 @@ class Pages:
             "runs": runs,
             "read_only": read_only,
             "bundled": False,
+            "sections": SECTIONS,
             "csrf": self.csrf,
             "href": lambda path: path,
             "asset": lambda name: f"/static/{name}",
