@@ -83,7 +83,10 @@ class Terminal:
             MoveError: there is no such clip.
             Left: the person chose none.
         """
-        sample_id = self._conversations.begin(given_clip(options) or self._chosen_clip())
+        given = given_clip(options) or self._chosen_clip()
+        if given.clip_number is not None:
+            self._clips()  # of a new run there may be none yet
+        sample_id = self._conversations.begin(given)
         self._say(f"conversation {sample_id}, in {self._run}")
         return sample_id
 
@@ -200,6 +203,8 @@ class Terminal:
             if found:
                 return [(n, plain(Path(c.uri).name), c.start_seconds, c.end_seconds) for n, c in found]
             problem = self._conversations.seen_to()
+            if not self._ledger.sources.to_look_at(1) and next(self._ledger.sources.fates(), None):
+                problem = f"no file of the run gives a clip; python -m agent.inspect {self._run} --sources says why"
             if problem or time.monotonic() > until:
                 raise CommandFailed(problem or f"no clip was found in {CLIPS_WAIT_SECONDS:.0f} s; give CLIP")
             time.sleep(GLANCE_SECONDS)
@@ -226,7 +231,7 @@ class Progress:
 
     def show(self, status: TalkStatus, cancelling: bool) -> None:
         """How it stands."""
-        about = f"about {status.expected_seconds:.0f} s" if status.expected_seconds else "no telling how long"
+        about = _about(status.expected_seconds)
         if self._status:
             taken = f"{status.since:.0f} s of {about}" if status.since is not None else "starting"
             how = "cancelling" if cancelling else "Ctrl-C cancels"
@@ -236,9 +241,17 @@ class Progress:
             self._console.print(Text(f"... {status.tool}, {about}"))
 
 
+def _about(seconds: float | None) -> str:
+    if seconds is None:
+        return "no telling how long"
+    return f"about {seconds:.0f} s" if seconds >= 1 else "a moment"
+
+
 def _prompt(sample: Sample) -> str:
     if sample.edit and sample.verdict:
         return "keep it, stop, or what to change"
+    if sample.focus:
+        return f"yes makes the video of {sample.focus}; or what to change"
     if sample.proposals:
         return "which one, or what to change"
     return "what do you want to see"
