@@ -14,7 +14,7 @@ from contextlib import suppress
 from agent.command import CommandError, CommandFailed
 from agent.context import Models, build_models
 from agent.conversation.host import ConversationHost
-from agent.conversation.worker_log import ERROR, WorkerLog
+from agent.conversation.worker_log import ENDED, ERROR, WorkerLog
 from agent.job import check_servers
 from agent.log import log_event, logging_to
 from agent.nodes import RunError
@@ -49,7 +49,7 @@ def serve(
     try:
         why = _serve(options, log, build, prepare)
     except RunIsOwned as owned:
-        log.say(f"ended: {owned.holder} owns the run")
+        log.say(f"{ENDED}{owned.holder} owns the run")
         return 0
     except (CommandError, CommandFailed, SettingsError, LedgerError, MemoryDamaged, RunError, OSError) as error:
         log.say(f"{ERROR}{plain(str(error))}")
@@ -58,7 +58,7 @@ def serve(
         traceback.print_exc()
         log.say(f"{ERROR}{type(error).__name__}: {plain(str(error))}")
         raise SystemExit(1) from error
-    log.say(f"ended: {why}")
+    log.say(f"{ENDED}{why}")
     return 0
 
 
@@ -128,13 +128,13 @@ class Worker:
         while not self._stopping.is_set():
             self._host.collect()
             await self._settling.take_overrides()
-            if await self._host.take_orders() or self._host.tasks or not looking.done():
-                busy_at = time.monotonic()
+            is_busy = await self._host.take_orders() or self._host.tasks or not looking.done()
             await self._settling.clear_away()
-            idle = time.monotonic() - busy_at
-            if idle and self._starter and os.getppid() != self._starter:
+            if is_busy:
+                busy_at = time.monotonic()
+            elif self._starter and os.getppid() != self._starter:
                 return "the one who started it is gone, and nothing is under way"
-            if idle > self._idle_seconds:
+            elif time.monotonic() - busy_at > self._idle_seconds:
                 return f"nobody has asked for anything for {self._idle_seconds:g} s"
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), GLANCE_SECONDS)

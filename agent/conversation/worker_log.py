@@ -15,7 +15,7 @@ from typing import IO
 
 LOG = "talk.log"
 STARTING = "starting"
-ERROR = "error: "
+ERROR, ENDED = "error: ", "ended: "
 _TAIL_BYTES = 4000
 _PATIENCE_SECONDS = 0.3
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from agent.conversation.worker_log import ERROR, LOG, STARTING, last_line
+from agent.conversation.worker_log import ENDED, ERROR, LOG, STARTING, last_line
 from memory.owner import holder
 
 ROOT = Path(__file__).parent.parent.parent
@@ -16,6 +16,10 @@ START_SECONDS = 20.0
 """That a worker is given to own the run before another is started; two at once do no harm, one of them ends."""
 RETRY_SECONDS = 30.0
 """Between two attempts where a worker could not start; a person's move is not kept waiting."""
+
+
+END_SECONDS = 5.0
+"""That a worker which has said that it ends may take for it, while a person's move waits."""
 
 
 class WorkerProcess:
@@ -31,11 +35,14 @@ class WorkerProcess:
 
         `patient`: where the last one could not start, wait a while before the next attempt.
         """
+        age, last = last_line(self._run)
+        if self._child and last.startswith((ERROR, ENDED)):
+            with suppress(subprocess.TimeoutExpired):  # it is about to end
+                self._child.wait(0 if patient else END_SECONDS)
         if self._child and self._child.poll() is not None:
             self._child = None
         if self._child or holder(self._run):
             return
-        age, last = last_line(self._run)
         if last == STARTING and age < START_SECONDS:
             return
         if patient and last.startswith(ERROR) and age < RETRY_SECONDS:
