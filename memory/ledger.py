@@ -19,9 +19,11 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from memory import jobs, listed, sessions, source_table
+from memory import jobs, sessions, source_table
 from memory.backup import Backup, connect, is_damage
+from memory.figures import SPENT, Figures
 from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
+from memory.listed import LISTED
 from memory.listing import Listing
 from memory.noun import Noun
 from memory.references import ADD, HELD_BY_OTHERS, UNKNOWN, artifact_key, references
@@ -90,12 +92,14 @@ class Ledger:
             self._reader = self._connect()
             if self._writable:
                 self._reader.executescript(SCHEMA)
-                listed.prepare(self._reader)
+                for projection in (LISTED, SPENT):
+                    projection.prepare(self._reader)
         except sqlite3.Error as error:
             raise self._failed("read", error) from error
         self._writer = GroupCommit(self._connect, self._backup.tail, lambda error: self._failed("written", error))
         self.sources = source_table.SourceTable(self._rows, self._transaction)
         self.listing = Listing(self._rows, lambda payload: self._parsed(Sample, payload))
+        self.figures = Figures(self._rows)
         self.jobs = jobs.JobTable(self._rows, self._transaction)
         self.sessions = sessions.SessionTable(self._rows, self._transaction)
 

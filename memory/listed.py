@@ -1,16 +1,17 @@
-"""What lists of samples are filtered and sorted by: a narrow table beside `samples`, which SQLite itself keeps true.
+"""What lists of samples are filtered and sorted by: a narrow table beside `samples`, kept true as projection.py says.
 
 The fold of a sample is some kilobytes of JSON; to look through a hundred thousand of them takes seconds, through this
-table a tenth of one. Triggers fill it in the transaction that writes the sample, so it cannot disagree with it, adds
-nothing to the backup's tail, and comes back when the tail is replayed. It holds nothing that `samples` does not: a
-ledger that has none, or one of another making, gets it anew when somebody who may write opens it.
+table a tenth of one. To fill it takes some 60 us a sample, once.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
-from typing import Any
+from memory.projection import Projection
+
+
+def _there(*paths: str) -> tuple[str, ...]:
+    return tuple(f"{_TEXT.format(path)} IS NOT NULL" for path in paths)
+
 
 _TEXT = "json_extract(payload, '$.{}')"
 _URI = _TEXT.format("clip.uri")
@@ -22,6 +23,17 @@ _WORDS = " || char(10) || ".join(
     f"coalesce({part}, '')"
     for part in ("id", *map(_TEXT.format, ("instruction.text", "description.caption", "wish")), _NAME)
 )
+_HAD = {  # the later, the further; what a stage was done again for is gone from the fold, but was called
+    8: ("decision = 'accepted'",),
+    7: _there("verdict", "attempts.enhance_video", "attempts.retry", "attempts.accept"),
+    6: _there("edit", "attempts.critique_video"),
+    5: (f"{_TEXT.format('key_frame_verdict.decision')} = 'accepted'", *_there("attempts.generate_video")),
+    4: _there("key_frame", "attempts.critique_key_frame"),
+    3: _there("instruction"),
+    2: _there("description"),
+    1: _there("clip"),
+}
+_REACHED = " ".join(f"WHEN {' OR '.join(tests)} THEN {step}" for step, tests in _HAD.items())
 PROJECTION = f"""SELECT number, coalesce(decision, 'pending') AS decision,
     coalesce({_TEXT.format("conversation")}, 0) AS conversation,
     edit_type, {_TEXT.format("instruction.scope")} AS scope,
@@ -30,42 +42,17 @@ PROJECTION = f"""SELECT number, coalesce(decision, 'pending') AS decision,
     {_TEXT.format("provenance.prompts_hash")} AS prompts, coalesce({_TEXT.format("reasons")}, '[]') AS reasons,
     coalesce((SELECT group_concat(key, ' ') FROM json_each({_JUDGED})), '') AS axes,
     (SELECT json_group_object(key, json_extract(value, '$.value')) FROM json_each({_JUDGED})) AS scores,
-    {_WORDS} AS words FROM samples"""
-"""Scores by axis with 15 digits; words are all that text is looked for in."""
+    {_WORDS} AS words, CASE {_REACHED} ELSE 0 END AS reached FROM samples"""
+"""Scores by axis with 15 digits; words are all that text is looked for in; how far it came: 1 clip, 2 described,
+3 instructed, 4 key frame edited, 5 key frame passed, 6 video generated, 7 judged, 8 accepted."""
 _TABLE = """CREATE TABLE listed (number INTEGER PRIMARY KEY, decision TEXT NOT NULL, conversation INTEGER NOT NULL,
     edit_type TEXT, scope TEXT, attempts INTEGER NOT NULL, model_seconds REAL NOT NULL, prompts TEXT,
-    reasons TEXT NOT NULL, axes TEXT NOT NULL, scores TEXT NOT NULL, words TEXT NOT NULL)"""
+    reasons TEXT NOT NULL, axes TEXT NOT NULL, scores TEXT NOT NULL, words TEXT NOT NULL,
+    reached INTEGER NOT NULL)"""
 # The upsert that fires a trigger imposes its own rule for conflicts, so nothing may be left to be replaced.
 _TRIGGERS = {
     f"listed_{what.lower()}": f"CREATE TRIGGER listed_{what.lower()} AFTER {what} ON samples BEGIN "
     f"DELETE FROM listed WHERE number = NEW.number; INSERT INTO listed {PROJECTION} WHERE number = NEW.number; END"
     for what in ("INSERT", "UPDATE")
 }
-_MADE = {"listed": _TABLE, **_TRIGGERS}
-_KNOWN = f"SELECT name, sql FROM sqlite_schema WHERE name IN ({', '.join(map(repr, _MADE))})"
-
-
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make the table and what keeps it true, and fill it, unless it is there: some 60 us a sample, once.
-
-    Raises:
-        sqlite3.Error: nothing was changed.
-    """
-    if dict(connection.execute(_KNOWN)) == _MADE:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for name in _TRIGGERS:
-            connection.execute(f"DROP TRIGGER IF EXISTS {name}")
-        connection.execute("DROP TABLE IF EXISTS listed")
-        for statement in (_TABLE, f"INSERT INTO listed {PROJECTION}", *_TRIGGERS.values()):
-            connection.execute(statement)
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
-
-
-def source(rows: Callable[[str], list[Any]]) -> str:
-    """What to select from: the table, or what it would hold where a ledger that is only read has none."""
-    return "listed" if dict(rows(_KNOWN)) == _MADE else f"({PROJECTION})"
+LISTED = Projection(name="listed", table=_TABLE, query=PROJECTION, triggers=_TRIGGERS)

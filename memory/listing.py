@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from memory import listed
+from memory.listed import LISTED
 from memory.sample import Sample
 
 Sort = Literal["newest", "oldest", "attempts", "seconds", "lowest", "highest"]
@@ -200,7 +200,7 @@ class Listing:
         return str(rows[0][0]) if rows else None
 
     def _source(self) -> str:
-        return listed.source(lambda query: self._rows(query, ()))
+        return LISTED.source(lambda query: self._rows(query, ()))
 
 
 def _where(wanted: Filter) -> tuple[str, Values]:
