@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -122,4 +123,5 @@ class HandTalk:
             error=error,
         )
         self.sample = apply(self.sample, event)
-        asyncio.run(self.ledger.append(event, self.sample, self.number))
+        with ThreadPoolExecutor(1) as thread:  # a browser's test has an event loop in its own
+            thread.submit(asyncio.run, self.ledger.append(event, self.sample, self.number)).result()

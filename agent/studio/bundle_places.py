@@ -24,7 +24,7 @@ _KEPT = {
     rf"/runs/{_ID}/compare": frozenset({"other"}),
     rf"/runs/{_ID}/(media|thumbnails)/{_ID}\.\w+": _NOTHING,
     rf"/runs/{_ID}/samples/{_ID}/pair\.mp4": frozenset({"edited"}),
-    rf"/runs/{_ID}/talks/{_ID}/(small\.jpg|refinement\.json)": _NOTHING,
+    rf"/runs/{_ID}/talks/{_ID}/refinement\.json": _NOTHING,
 }
 """Addresses that are copied, each with what of its query makes another page of it."""
 

@@ -49,11 +49,6 @@ def routes(studio: Studio) -> APIRouter:
             raise HTTPException(404, str(error)) from None
         return _answer(lambda: pictures.picture(window, number))
 
-    @router.get("/runs/{key}/talks/{talk_id}/small.jpg")
-    def talk_small(key: str, talk_id: TalkId) -> Response:
-        window = of_talk(studio.run(key), talk_id)
-        return _answer(lambda: pictures.thumbnail(window))
-
     @router.get("/runs/{key}/talks/{talk_id}/frames/{number}.jpg")
     def talk_frame(key: str, talk_id: TalkId, number: Number) -> Response:
         window = of_talk(studio.run(key), talk_id)

@@ -17,6 +17,7 @@ from agent.studio.proxy import pair_of
 from agent.studio.runs import StudioRun
 from agent.studio.talk_desk import TalkDesk, TalkId
 from agent.studio.talk_view import ENDINGS, blocked, frame_now, stage_words
+from agent.studio.thumbnails import pictures
 from ditto_models.settings import first_problem
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def routes(studio: Studio) -> APIRouter:
             "page": page,
             "talks_here": desk.talks_in(run),
         }
-        shown["stage_words"] = stage_words
+        shown |= {"stage_words": stage_words, "pictures": pictures}
         return HTMLResponse(studio.pages.text("talks.html.j2", **shown))
 
     @router.get("/runs/{key}/talks/{talk_id}")

@@ -84,8 +84,8 @@ class Bubble:
     """Whether this is the video that the talk is about now."""
     verdict: str = ""
     """Of the video, in words."""
-    unkept: str = ""
-    """Why the dataset does not take it; empty where it does."""
+    is_silent: bool = False
+    """Whether there is nothing of it to show."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +116,7 @@ def talk_view(sample: Sample, turns: Sequence[Turn], status: TalkStatus, pending
     return TalkView(
         bubbles=bubbles,
         pending=said,
-        doing=DOING.get(status.tool or "", GETTING_READY),
+        doing=GETTING_READY if status.since is None else DOING.get(status.tool or "", GETTING_READY),
         chips=_chips(sample),
         waits=waits,
         ended=status.stage == "done",
@@ -172,7 +172,8 @@ def _bubble(turn: Turn, sample: Sample, is_offer: bool, is_result: bool) -> Bubb
         waits_for_preview=is_offer and sample.stage == "proposed",
         is_result=is_result,
         verdict=verdict_words(turn.verdict) if turn.verdict and turn.edit else "",
-        unkept=blocked(turn.verdict),
+        is_silent=turn.by == "agent"
+        and not (turn.words or turn.caption or turn.proposals or turn.edit or turn.error or turn.reasons),
     )
 
 

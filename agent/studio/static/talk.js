@@ -92,6 +92,32 @@
     turns = now;
     tick();
   });
+
+  // A studio that does not answer is said, and asked again until it does; nothing that was typed is lost.
+  let asking = 0;
+  const gone = (words) => {
+    const line = document.getElementById("gone");
+    if (line) line.textContent = words;
+  };
+  const ask = async () => {
+    const address = document.getElementById("composer")?.action;
+    if (!address) return;
+    try {
+      await fetch(`${address}/live?seen=`, { headers: { "HX-Request": "true" } });
+    } catch {
+      return;
+    }
+    clearInterval(asking);
+    asking = 0;
+    gone("");
+    htmx.ajax("GET", `${address}/live?seen=`, { target: "#talk", swap: "outerMorph" });
+  };
+  document.addEventListener("htmx:error", (event) => {
+    if (!event.detail.ctx?.request || event.detail.ctx.response || asking || !document.getElementById("talk")) return;
+    gone("The studio does not answer. What you typed stays here; this page goes on by itself once it answers again.");
+    asking = setInterval(ask, 2000);
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     turns = countTurns();
     for (const field of document.querySelectorAll("[data-frame-choice]")) {
