@@ -4,6 +4,7 @@ python -m agent.inspect RUN [SAMPLE] [--decision D] [--reason R] [--sheet PNG] [
 python -m agent.inspect RUN SAMPLE [--calls | --request SEQ.N]
 python -m agent.inspect RUN SAMPLE --override accept|reject --note T
 python -m agent.inspect RUN [--job ID | --train start|stop]
+python -m agent.inspect RUN --compare OTHER [--json]
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.text import Text
 from agent.command import CommandError, command
 from agent.disk import disk_use
 from agent.inspect_calls import print_calls, request_of
+from agent.inspect_compare import print_comparison
 from agent.inspect_jobs import job_json, order_training, print_job, print_jobs
 from agent.inspect_json import dropped_json, list_json, record, sample_json, sources_json
 from agent.inspect_sessions import print_sessions, sessions_json
@@ -65,6 +67,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--train", choices=("start", "stop"), help="order a training now, or give up for good the one under way"
     )
+    parser.add_argument(
+        "--compare", type=Path, metavar="OTHER", help="hold this run's samples against those of another run"
+    )
     parser.add_argument("--json", action="store_true", help="for scripts")
     options = parser.parse_args(arguments)
     return command(lambda: inspect(options))
@@ -89,6 +94,9 @@ def inspect(options: argparse.Namespace) -> int:
         return 0
     ledger = Ledger(path)
     try:
+        if options.compare:
+            print_comparison(ledger, options.run, options.compare, options.json)
+            return 0
         if options.sources:
             return _sources(ledger, options)
         if options.job and options.json:

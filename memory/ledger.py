@@ -24,8 +24,9 @@ from memory.backup import Backup, connect, is_damage
 from memory.figures import SPENT, Figures
 from memory.group_commit import WRITE_ERRORS, GroupCommit, LedgerError, now
 from memory.listed import LISTED
-from memory.listing import Listing
+from memory.listing import Filter, Listing
 from memory.noun import Noun
+from memory.outcomes import Outcome, outcomes
 from memory.references import ADD, HELD_BY_OTHERS, UNKNOWN, artifact_key, references
 from memory.references import SCHEMA as HELD_SCHEMA
 from memory.sample import Event, Sample
@@ -145,6 +146,10 @@ class Ledger:
         query = f"SELECT number, ordinal, payload FROM samples WHERE {where} ORDER BY number"
         for number, ordinal, payload in self._rows(query, values):
             yield Row(number=number, ordinal=ordinal, sample=self._parsed(Sample, payload))
+
+    def outcomes(self, wanted: Filter) -> Iterator[Outcome]:
+        """What became of the samples that match, in the order they were begun."""
+        return outcomes(self._rows, wanted)
 
     def counts(self) -> dict[str, int]:
         """Samples by decision; those under way count as "pending"."""

@@ -41,14 +41,17 @@ PROJECTION = f"""SELECT number, coalesce(decision, 'pending') AS decision,
     coalesce({_TEXT.format("model_seconds")}, 0.0) AS model_seconds,
     {_TEXT.format("provenance.prompts_hash")} AS prompts, coalesce({_TEXT.format("reasons")}, '[]') AS reasons,
     coalesce((SELECT group_concat(key, ' ') FROM json_each({_JUDGED})), '') AS axes,
+    coalesce((SELECT group_concat(key, ' ') FROM json_each({_JUDGED}) WHERE json_extract(value, '$.passed') = 0), '')
+    AS failed, coalesce(clip_id, '') AS clip_id, coalesce({_TEXT.format("instruction.text")}, '') AS instruction,
     (SELECT json_group_object(key, json_extract(value, '$.value')) FROM json_each({_JUDGED})) AS scores,
     {_WORDS} AS words, CASE {_REACHED} ELSE 0 END AS reached FROM samples"""
-"""Scores by axis with 15 digits; words are all that text is looked for in; how far it came: 1 clip, 2 described,
-3 instructed, 4 key frame edited, 5 key frame passed, 6 video generated, 7 judged, 8 accepted."""
+"""Scores by axis with 15 digits, of `axes`; `failed` are those that did not pass; words are all that text is looked for
+in; how far it came: 1 clip, 2 described, 3 instructed, 4 key frame edited, 5 key frame passed, 6 video generated,
+7 judged, 8 accepted."""
 _TABLE = """CREATE TABLE listed (number INTEGER PRIMARY KEY, decision TEXT NOT NULL, conversation INTEGER NOT NULL,
     edit_type TEXT, scope TEXT, attempts INTEGER NOT NULL, model_seconds REAL NOT NULL, prompts TEXT,
-    reasons TEXT NOT NULL, axes TEXT NOT NULL, scores TEXT NOT NULL, words TEXT NOT NULL,
-    reached INTEGER NOT NULL)"""
+    reasons TEXT NOT NULL, axes TEXT NOT NULL, failed TEXT NOT NULL, clip_id TEXT NOT NULL, instruction TEXT NOT NULL,
+    scores TEXT NOT NULL, words TEXT NOT NULL, reached INTEGER NOT NULL)"""
 # The upsert that fires a trigger imposes its own rule for conflicts, so nothing may be left to be replaced.
 _TRIGGERS = {
     f"listed_{what.lower()}": f"CREATE TRIGGER listed_{what.lower()} AFTER {what} ON samples BEGIN "

@@ -163,18 +163,18 @@ class Listing:
         )
 
     def _counts(self, wanted: Filter) -> dict[str, int]:
-        where, values = _where(replace(wanted, decision=""))
-        query = f"SELECT decision, count(*) FROM {self._source()} WHERE {where} GROUP BY 1 ORDER BY 1"
+        test, values = where(replace(wanted, decision=""))
+        query = f"SELECT decision, count(*) FROM {self._source()} WHERE {test} GROUP BY 1 ORDER BY 1"
         if not values:  # an index knows
             query = "SELECT coalesce(decision, 'pending'), count(*) FROM samples GROUP BY decision ORDER BY 1"
         return dict(self._rows(query, values))
 
     def _some(self, wanted: Filter, size: int, skip: int) -> tuple[ListedSample, ...]:
-        (where, values), (key, direction) = _where(wanted), _order(wanted)
+        (test, values), (key, direction) = where(wanted), _order(wanted)
         numbers = [
             number
             for (number,) in self._rows(
-                f"SELECT number FROM {self._source()} WHERE {where} "
+                f"SELECT number FROM {self._source()} WHERE {test} "
                 f"ORDER BY {key} {direction}, number {direction} LIMIT ? OFFSET ?",
                 (*values, size, skip),
             )
@@ -190,10 +190,10 @@ class Listing:
         )
 
     def _beside(self, wanted: Filter, mine: tuple[object, int], side: str) -> str | None:
-        (where, values), (key, _) = _where(wanted), _order(wanted)
+        (test, values), (key, _) = where(wanted), _order(wanted)
         direction = "ASC" if side == ">" else "DESC"
         query = (
-            f"SELECT id FROM samples WHERE number = (SELECT number FROM {self._source()} WHERE {where} "
+            f"SELECT id FROM samples WHERE number = (SELECT number FROM {self._source()} WHERE {test} "
             f"AND ({key}, number) {side} (?, ?) ORDER BY {key} {direction}, number {direction} LIMIT 1)"
         )
         rows = self._rows(query, (*values, *mine))
@@ -203,7 +203,7 @@ class Listing:
         return LISTED.source(lambda query: self._rows(query, ()))
 
 
-def _where(wanted: Filter) -> tuple[str, Values]:
+def where(wanted: Filter) -> tuple[str, Values]:
     """Trusted SQL over the columns of `listed`, and its values."""
     tests: list[tuple[str, object]] = [
         (f"{column} = ?", value)

@@ -32,7 +32,11 @@ def made(rng: random.Random, number: int) -> Sample:
     decision = rng.choice(DECISIONS)
     edit_type = rng.choice(TYPES)
     axes = rng.sample(AXES, rng.randrange(len(AXES) + 1))
-    scores = {axis: AxisVerdict(value=rng.choice(SCORES), threshold=0.5, passed=None, reason="-") for axis in axes}
+    values = {axis: rng.choice(SCORES) for axis in axes}
+    scores = {
+        axis: AxisVerdict(value=value, threshold=0.5, passed=None if value is None else value >= 0.5, reason="-")
+        for axis, value in values.items()
+    }
     verdict = Verdict(decision="rejected", reasons=[], rule="threshold", scores=scores)
     name = f"{rng.choice(FOLDERS)}{rng.choice(WORDS)}.mp4"
     clip = Clip(clip_id="c", uri=name, sha256="", start_seconds=0, end_seconds=1, fps=25, frames=9, width=64, height=48)
@@ -218,6 +222,21 @@ def test_menus_offer_what_there_is(kept: Ledger, older: Ledger, samples: list[Sa
     assert menus.prompts == Counter(one.provenance.prompts_hash for one in samples if one.provenance)
     assert (set(menus.axes), set(menus.scopes)) == (set(AXES), {"global"})
     assert menus.conversations == sum(sample.conversation for sample in samples)
+
+
+def test_outcomes_say_what_became_of_each_sample(kept: Ledger, older: Ledger, samples: list[Sample]) -> None:
+    wanted = Filter(conversation=False)
+    found = list(kept.outcomes(wanted))
+    assert found == list(older.outcomes(wanted))
+    expected = [sample for sample in samples if not sample.conversation]
+    for one, sample in zip(found, expected, strict=True):
+        verdict = sample.verdict or sample.key_frame_verdict
+        assert (one.id, one.decision) == (sample.id, sample.decision or "pending")
+        assert one.scores == {axis: score(sample, axis) for axis in (verdict.scores if verdict else ())}
+        assert one.failed == {axis for axis in one.scores if verdict and verdict.scores[axis].passed is False}
+        assert one.instruction == (sample.instruction.text if sample.instruction else "")
+        assert one.clip_id == (sample.clip.clip_id if sample.clip else "")
+        assert (one.reasons, one.model_seconds) == (tuple(sample.reasons), sample.model_seconds)
 
 
 def test_a_page_reads_no_more_samples_than_it_shows(kept: Ledger) -> None:

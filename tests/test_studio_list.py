@@ -85,7 +85,7 @@ def test_a_rejected_sample_is_found_and_says_which_axis_failed(client: TestClien
     assert rejected
     assert shown(client, query) == rejected[::-1]
     page = client.get(f"/runs/run/samples{query}").text
-    assert "<b>temporal steadiness</b> 0.12" in page
+    assert "temporal steadiness: 0.12, needs 0.50" in page
     # Going on from one sample to the next stays in the list: its address travels along.
     assert html.escape(query_of(asked(client.get(f"/runs/run/samples{query}").url.params).filter)) in page
     assert set(shown(client, "?axis=temporal_steadiness&sort=lowest")[: len(rejected)]) == set(rejected)

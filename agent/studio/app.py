@@ -16,6 +16,7 @@ from agent.studio import (
     begin_pages,
     campaign_page,
     clip_files,
+    compare_page,
     list_page,
     media_files,
     pair_video,
@@ -33,6 +34,7 @@ from agent.studio.upload_facts import UploadFacts
 STATIC = Path(__file__).parent / "static"
 TOPICS = (
     campaign_page,
+    compare_page,
     list_page,
     media_files,
     pair_video,

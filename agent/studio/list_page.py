@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from agent.studio.list_query import asked, query_of
+from agent.studio.runs import StudioRun
 from agent.studio.thumbnails import pictures
-from agent.verdicts import failed_axes
+from agent.trace import why
 from memory.listing import Filter, ListedSample, ListPage
-from memory.sample import AxisVerdict
 
 if TYPE_CHECKING:
     from agent.studio.app import Studio
@@ -47,10 +47,8 @@ class Card:
 
     listed: ListedSample
     pictures: list[tuple[str, str]]
-    failed: list[tuple[str, AxisVerdict]]
-    """Axes that failed and count, the worst first."""
-    reasons: list[str]
-    """Those that are no such axis."""
+    why: str
+    """One sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +79,7 @@ def routes(studio: Studio) -> APIRouter:
             query=query_of(wants.filter),
             problems=wants.problems,
             page=page,
-            cards=[_card(one) for one in page.samples],
+            cards=[_card(run, one) for one in page.samples],
             decisions=_by_decision(wants.filter, page),
             pages=_pages(wants.filter, page, wants.page),
         )
@@ -95,11 +93,9 @@ def routes(studio: Studio) -> APIRouter:
     return router
 
 
-def _card(one: ListedSample) -> Card:
-    verdict = one.sample.verdict or one.sample.key_frame_verdict
-    failed = [(axis, verdict.scores[axis]) for axis in failed_axes(verdict)] if verdict else []
-    reasons = [reason for reason in one.sample.reasons if reason not in dict(failed)]
-    return Card(listed=one, pictures=pictures(one.sample), failed=failed, reasons=reasons)
+def _card(run: StudioRun, one: ListedSample) -> Card:
+    said = why(one.sample, run.ledger.events(one.sample.id))
+    return Card(listed=one, pictures=pictures(one.sample), why=said)
 
 
 def _by_decision(wanted: Filter, page: ListPage) -> list[Link]:
