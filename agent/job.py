@@ -18,6 +18,7 @@ from rich.console import Console
 from agent.campaign import Campaign, Limits, Outcome, Reporter
 from agent.command import CommandError, CommandFailed
 from agent.context import Models, build_models
+from agent.conversation.handing_over import taken_over
 from agent.disk import Room, bytes_wanted, disk_use, free_bytes
 from agent.diversity import Diversity
 from agent.inspect_jobs import print_jobs
@@ -72,9 +73,11 @@ def run_job(options: argparse.Namespace) -> int:
         check_servers(models)
         check_networks(slots_of(models, build_window_networks(profile)), profile.clips)
         with (
+            taken_over(options.out, dimly) as is_owned,
             open_session(options.out, config, models, options.concurrency, dimly, options.accept_config) as session,
             logging_to(options.out / "log.jsonl") as log,
         ):
+            is_owned(session.stores.ledger)
             _warn_of_room(session, options.target, dimly)
             return _campaign(session, options, console, log)
     except ProfileError as error:

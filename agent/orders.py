@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from agent.conversation.handing_over import KIND as HAND_OVER
 from agent.conversation.orders import KIND as TALK
 from agent.pause import KINDS as PAUSE
 from agent.run_config import RunConfig
@@ -82,7 +83,7 @@ def carry_out(stores: Stores, config: RunConfig) -> int:
     added to the dataset.
     """
     grown = 0
-    others = (TRAIN, TALK, *PAUSE)
+    others = (TRAIN, TALK, HAND_OVER, *PAUSE)
     orders = [
         (number, payload) for number, payload in stores.ledger.open_commands() if payload.get("kind") not in others
     ]

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from agent.conversation.client import Conversations
+from agent.conversation.handing_over import taken_over
 from agent.conversation.moves import Move
+from agent.conversation.worker_log import last_line
 from agent.conversation.worker_process import WorkerProcess
 from memory.ledger import Ledger
 from memory.owner import Owner, holder
@@ -78,7 +80,7 @@ def test_a_killed_worker_is_started_again_and_does_each_thing_once(run: Path, cl
     assert set(events) == {"begin", "sample_clip", "describe_clip", "say", "propose_edits", "preview_edits"}
 
 
-def test_two_clients_at_once_have_one_worker_that_ends_when_nobody_asks(run: Path) -> None:
+def test_two_clients_at_once_have_one_worker_that_makes_room_for_a_campaign(run: Path) -> None:
     def talk(found: list[str]) -> None:
         with closing(Ledger(run / "ledger.sqlite")) as ledger:
             client = Conversations(run, ledger, WorkerProcess(run, FAKE))
@@ -94,9 +96,12 @@ def test_two_clients_at_once_have_one_worker_that_ends_when_nobody_asks(run: Pat
         thread.join(60)
     assert found == ["awaiting_person"] * 2
     assert served(run) == 1
-    os.kill(pid_of(run), signal.SIGTERM)
-    until(lambda: "ended: it was told to stop" in (run / "talk.log").read_text())
-    assert not holder(run)
+    said: list[str] = []
+    with taken_over(run, said.append) as is_owned, Owner(run), closing(Ledger(run / "ledger.sqlite")) as ledger:
+        assert last_line(run)[1] == "ended: a campaign carries the conversations on"
+        assert "conversations are held in this run" in said[0]
+        is_owned(ledger)
+        assert not ledger.open_commands()
 
 
 def test_a_worker_whose_starter_is_gone_ends_its_work_first(run: Path, client: Conversations) -> None:
@@ -134,3 +139,5 @@ def test_a_run_that_somebody_owns_gets_no_worker_and_one_that_cannot_start_says_
     config.write_text(kept)
     client.move(client.begin(Given(clip_number=1)), Move(call="cancel"))
     until(lambda: client.status(sample_id).stage == "awaiting_person")
+    os.kill(pid_of(run), signal.SIGTERM)
+    until(lambda: last_line(run)[1] == "ended: it was told to stop")

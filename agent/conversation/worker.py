@@ -9,10 +9,11 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from agent.command import CommandError, CommandFailed
 from agent.context import Models, build_models
+from agent.conversation.handing_over import is_asked_for
 from agent.conversation.host import ConversationHost
 from agent.conversation.worker_log import ENDED, ERROR, WorkerLog
 from agent.job import check_servers
@@ -28,6 +29,7 @@ from agent.training_wiring import check_training
 from ditto_models.settings import SettingsError
 from memory.group_commit import LedgerError
 from memory.instructions import MemoryDamaged
+from memory.ledger import Ledger
 from memory.owner import RunIsOwned
 from memory.sample import Sample
 
@@ -35,6 +37,7 @@ WORKERS = 2
 """Threads of models: two people may talk at once."""
 GLANCE_SECONDS = 0.2
 """Between looks at what people ask for."""
+HANDED_OVER = "a campaign carries the conversations on"
 FEW_CLIPS = 1
 """To choose from, below which the run's files are looked at."""
 
@@ -69,6 +72,9 @@ def _serve(
     prepare: Callable[[Session], object],
 ) -> str:
     run, config = options.run, saved_config(options.run)
+    with closing(Ledger(run / "ledger.sqlite")) as ledger:
+        if is_asked_for(ledger):
+            return HANDED_OVER
     models = build(config.profile)
     check_training(config.profile)
     check_servers(models)
@@ -128,6 +134,8 @@ class Worker:
         while not self._stopping.is_set():
             self._host.collect()
             await self._settling.take_overrides()
+            if is_asked_for(self._session.stores.ledger):
+                return HANDED_OVER
             is_busy = await self._host.take_orders() or self._host.tasks or not looking.done()
             await self._settling.clear_away()
             if is_busy:

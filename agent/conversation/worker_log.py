@@ -50,6 +50,18 @@ def worker_log(run: Path) -> Iterator[WorkerLog | None]:
         yield WorkerLog(file)
 
 
+def is_served(run: Path) -> bool:
+    """Whether a worker of conversations lives."""
+    try:
+        with (run / LOG).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def last_line(run: Path) -> tuple[float, str]:
     """Of the log: its age in seconds, and the text; endless and empty where there is none."""
     try:

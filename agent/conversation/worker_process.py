@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,25 +30,27 @@ class WorkerProcess:
         self._run = run
         self._module = module
         self._child: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
 
     def see_to(self, patient: bool) -> None:
         """Start a worker where nobody owns the run and none is starting.
 
         `patient`: where the last one could not start, wait a while before the next attempt.
         """
-        age, last = last_line(self._run)
-        if self._child and last.startswith((ERROR, ENDED)):
-            with suppress(subprocess.TimeoutExpired):  # it is about to end
-                self._child.wait(0 if patient else END_SECONDS)
-        if self._child and self._child.poll() is not None:
-            self._child = None
-        if self._child or holder(self._run):
-            return
-        if last == STARTING and age < START_SECONDS:
-            return
-        if patient and last.startswith(ERROR) and age < RETRY_SECONDS:
-            return
-        self._start()
+        with self._lock:
+            age, last = last_line(self._run)
+            if self._child and last.startswith((ERROR, ENDED)):
+                with suppress(subprocess.TimeoutExpired):  # it is about to end
+                    self._child.wait(0 if patient else END_SECONDS)
+            if self._child and self._child.poll() is not None:
+                self._child = None
+            if self._child or holder(self._run):
+                return
+            if last == STARTING and age < START_SECONDS:
+                return
+            if patient and last.startswith(ERROR) and age < RETRY_SECONDS:
+                return
+            self._start()
 
     def problem(self) -> str:
         """Why nobody works, in a line; empty where somebody does, or is about to."""
