@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -111,6 +112,18 @@ def test_a_fresh_run_says_that_there_is_nothing_yet_and_words_stay_words(tmp_pat
             part = asking.get("/runs/fresh/campaign/map").text
         assert "No instruction has been written yet" in part
         assert "uses no servers" in asking.get("/runs/fresh/campaign/servers").text
+
+
+def test_a_run_that_has_samples_but_never_had_a_session_has_its_page(run: Path, tmp_path: Path) -> None:
+    """As one that was only talked to, or that an earlier program made."""
+    shutil.copytree(run, tmp_path / "talked")
+    with closing(sqlite3.connect(tmp_path / "talked" / "ledger.sqlite")) as rows:
+        rows.execute("DELETE FROM sessions")
+        rows.commit()
+    with studio_client(tmp_path / "talked", scratch=tmp_path) as asking:
+        answer = asking.get("/")
+        assert answer.status_code == 200
+        assert "No session is on record" in answer.text
 
 
 @pytest.mark.slow

@@ -148,7 +148,9 @@ def _counted(run: StudioRun, sessions: Sequence[CampaignSession]) -> Counted:
 
 
 def session_views(run: StudioRun, sessions: Sequence[CampaignSession]) -> list[SessionView]:
-    """The sessions, newest first."""
+    """The sessions, newest first; none in a run that was only talked to."""
+    if not sessions:
+        return []
     accepted = run.ledger.counts().get("accepted", 0)
     ends = [*(one.accepted_before for one in sessions[1:]), accepted]
     views = [
