@@ -84,7 +84,7 @@ def reasons_figure(tallies: Sequence[Tally]) -> Figure:
     return Figure(
         name="reasons",
         title="Why samples were not accepted",
-        says=f"Axes that failed and other reasons, of {dropped:,} samples that were not accepted. A sample may have "
+        says=f"Axes that failed and other reasons, of what was not accepted: {dropped:,} in all. A sample may have "
         f"several. {f'The {REASONS_SHOWN} most frequent are shown. ' if len(counts) > REASONS_SHOWN else ''}"
         "Unscored: an axis that the instruction needs could not be judged.",
         columns=("reason", *shown, "together"),

@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 from agent.profile import load_profile
 from agent.run_config import RunConfig
 from agent.studio import server_health
+from agent.studio.__main__ import main
 from agent.studio.server_health import health_of
 from memory.ledger import Ledger
 from memory.owner import Owner
@@ -99,6 +100,8 @@ def test_a_fresh_run_says_that_there_is_nothing_yet_and_words_stay_words(tmp_pat
     run.mkdir()
     config = RunConfig(profile_name="embedded", seed=0, clips="clips", profile=load_profile("embedded", []))
     (run / "config.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    with closing(Ledger(run / "ledger.sqlite")), studio_client(run, scratch=tmp_path) as asking:
+        assert "Not begun" in asking.get("/runs/fresh/campaign").text
     with closing(Ledger(run / "ledger.sqlite")) as ledger:
         ledger.sessions.begin(session(0, 1, outcome=HOSTILE, ended_at="2026-01-01T00:00:00+00:00", command=HOSTILE))
     with studio_client(run, scratch=tmp_path) as asking:
@@ -176,3 +179,14 @@ def test_servers_are_asked_all_at_once_and_sent_nowhere_else(monkeypatch: pytest
     assert Talks.asked.count("/v1/models") == 1, "the redirect was followed"
     assert "does not answer" in dead.problem
     assert not health_of(load_profile("embedded", [])).uses_servers
+
+
+@pytest.mark.slow
+def test_a_copy_of_the_page_has_everything_in_it(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    assert main([str(run), "--bundle", str(copy)]) == 0
+    page = (copy / "runs" / "run" / "campaign.html").read_text()
+    assert len(charts(page)) == 6
+    assert "map" in charts(page)
+    assert "hx-get" not in page
+    assert "python -m agent.run" not in page

@@ -12,6 +12,8 @@ from agent.studio.runs import StudioRun
 class BundlePages(Pages):
     """Renders the templates of the studio for a copy; `places` learns what they refer to."""
 
+    bundled = True
+
     def __init__(self, runs: Mapping[str, StudioRun], places: Places) -> None:
         super().__init__(runs, read_only=True)
         self.places = places
@@ -19,7 +21,6 @@ class BundlePages(Pages):
         """Pages of a run that are copied, by the last word of their address."""
         self._environment.globals |= {
             "csrf": "",
-            "bundled": True,
             "href": places.link,
             "asset": places.asset,
             "sections": self.sections,

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from agent.studio.app import Studio
 
 
-def campaign_html(studio: Studio, run: StudioRun, maps: InstructionMaps, desk: FiguresDesk, wait: bool = False) -> str:
-    """The page. Where it is to `wait`, with all that a page otherwise asks for later: for a copy that asks nobody."""
-    made = maps.of(run, wait) if wait else maps.shown(run)
+def campaign_html(studio: Studio, run: StudioRun, maps: InstructionMaps, desk: FiguresDesk) -> str:
+    """The page; in a copy that asks nobody, with all that a page otherwise asks for later."""
+    made = maps.of(run, wait=True) if studio.pages.bundled else maps.shown(run)
     return studio.pages.text(
         "campaign.html.j2",
         run=run,

@@ -152,7 +152,7 @@ def session_views(run: StudioRun, sessions: Sequence[CampaignSession]) -> list[S
     if not sessions:
         return []
     accepted = run.ledger.counts().get("accepted", 0)
-    ends = [*(one.accepted_before for one in sessions[1:]), accepted]
+    ends = [*(one.accepted_before for one in sessions), accepted][1:]
     views = [
         SessionView(
             session=one,

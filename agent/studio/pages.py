@@ -34,6 +34,9 @@ TITLES = {
 class Pages:
     """Renders the templates of the studio; `read_only` hides what orders."""
 
+    bundled = False
+    """Whether the pages are for a copy that nobody serves, so that they must hold all that others ask for later."""
+
     def __init__(self, runs: Mapping[str, StudioRun], read_only: bool) -> None:
         self.csrf = secrets.token_urlsafe(24)
         """What every order must carry: only pages of this studio know it."""
@@ -48,7 +51,7 @@ class Pages:
         self._environment.globals |= {
             "runs": runs,
             "read_only": read_only,
-            "bundled": False,
+            "bundled": self.bundled,
             "sections": SECTIONS,
             "csrf": self.csrf,
             "href": lambda path: path,
