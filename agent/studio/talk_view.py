@@ -52,7 +52,8 @@ ENDINGS: Mapping[str, str] = {
     "failed": "This conversation failed.",
     "quarantined": "The clip could not be read, so the conversation ended.",
 }
-EXAMPLES = ("Make it snow", "Make it look like night", "Warmer evening light", "Turn it into a pencil drawing")
+EXAMPLES = ("Make it look like night", "Warmer evening light", "Make it a black and white film", "Make it autumn")
+"""Of the catalogue, and each suits half of the sample clips or more."""
 AGAIN = ("stronger", "weaker", "only the background")
 OTHER = "the other one"
 
