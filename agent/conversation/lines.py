@@ -32,7 +32,7 @@ class Lines:
                 return self._console.input(Text(f"{prompt}> ", style="bold")).strip()
             except EOFError:
                 return None
+        self._console.print(Text(f"{prompt}> "), end="")
         line = sys.stdin.readline()
-        if line:
-            self._console.print(Text(f"{prompt}> {line.strip()}"))
+        self._console.print(Text(line.strip()))
         return line.strip() if line else None

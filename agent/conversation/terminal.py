@@ -26,6 +26,15 @@ from memory.ledger import Ledger
 from memory.sample import Sample
 from memory.talk import Given
 
+DOING = {
+    "sample_clip": "taking the clip",
+    "describe_clip": "looking at the clip",
+    "propose_edits": "thinking of edits",
+    "preview_edits": "drawing previews",
+    "generate_video": "making the video",
+    "critique_video": "judging the video",
+    "accept": "keeping the pair",
+}
 GLANCE_SECONDS = 0.2
 CLIPS_SHOWN = 20
 CLIPS_WAIT_SECONDS = 120.0
@@ -231,20 +240,22 @@ class Progress:
 
     def show(self, status: TalkStatus, cancelling: bool) -> None:
         """How it stands."""
-        about = _about(status.expected_seconds)
+        doing = (
+            DOING.get(status.tool or "", status.tool or "") if status.since is not None else "waiting to be taken up"
+        )
         if self._status:
-            taken = f"{status.since:.0f} s of {about}" if status.since is not None else "starting"
+            taken = f", {status.since:.0f} s" if status.since is not None else ""
             how = "cancelling" if cancelling else "Ctrl-C cancels"
-            self._status.update(Text(f"{status.tool or 'waiting'}: {taken} ({how})"))
-        elif status.tool and status.tool != self._told and status.since is not None:
-            self._told = status.tool
-            self._console.print(Text(f"... {status.tool}, {about}"))
+            self._status.update(Text(f"{doing}{taken}{_expected(status.expected_seconds)} ({how})"))
+        elif doing != self._told:
+            self._told = doing
+            self._console.print(Text(f"... {doing}{_expected(status.expected_seconds)}"))
 
 
-def _about(seconds: float | None) -> str:
+def _expected(seconds: float | None) -> str:
     if seconds is None:
-        return "no telling how long"
-    return f"about {seconds:.0f} s" if seconds >= 1 else "a moment"
+        return ""
+    return f", about {seconds:.0f} s expected" if seconds >= 1 else ", a moment expected"
 
 
 def _prompt(sample: Sample) -> str:
