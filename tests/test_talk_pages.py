@@ -152,6 +152,8 @@ def test_who_only_looks_on_can_order_nothing(looking: TestClient, ledger: Ledger
     for address in (f"{TALKS}/{talk.sample.id}", "/runs/run/clips/1", "/runs/run/uploads"):
         assert looking.post(address, data={"words": "snow", "frame": "0"}).status_code == 403
     assert orders(ledger, talk) == []
+    talk.move(Move(call="approve", number=1))
+    assert "Making the video" in looking.get(f"{TALKS}/{talk.sample.id}").text
 
 
 def test_what_a_conversation_was_can_be_taken_away(client: TestClient, ledger: Ledger) -> None:

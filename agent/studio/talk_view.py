@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent.conversation.client import WAITS, TalkStatus
 from agent.conversation.moves import Move
 from agent.conversation.turns import Turn
-from agent.policy import PersonCall
+from agent.policy import CONVERSATION_CALLS, PersonCall
 from memory.sample import Proposal, Sample, Verdict
 
 DOING: Mapping[str, str] = {
@@ -117,7 +117,7 @@ def talk_view(sample: Sample, turns: Sequence[Turn], status: TalkStatus, pending
     return TalkView(
         bubbles=bubbles,
         pending=said,
-        doing=GETTING_READY if status.since is None else DOING.get(status.tool or "", GETTING_READY),
+        doing=_doing(sample, status),
         chips=_chips(sample),
         waits=waits,
         ended=status.stage == "done",
@@ -128,6 +128,13 @@ def talk_view(sample: Sample, turns: Sequence[Turn], status: TalkStatus, pending
 def quiet_status(sample: Sample) -> TalkStatus:
     """How a conversation stands for who only looks on: nobody is started to work on it."""
     return TalkStatus(stage=sample.stage, working=sample.stage not in WAITS)
+
+
+def _doing(sample: Sample, status: TalkStatus) -> str:
+    if status.since is None and status.tool:  # nobody owns the run yet
+        return GETTING_READY
+    at = status.tool or next(iter(CONVERSATION_CALLS.get(sample.stage, ())), "")
+    return DOING.get(at, GETTING_READY)
 
 
 def verdict_words(verdict: Verdict) -> str:
