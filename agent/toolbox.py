@@ -15,6 +15,7 @@ from agent.profile import Profile
 from agent.provenance import provenance
 from agent.stores import Stores
 from agent.verdicts import failed_axes, judge
+from ditto_models.assets import cache_folder
 from ditto_models.executors.base import Executor
 from ditto_models.gpu.network import Network
 from memory.sample import Clip, Critique, Provenance, Sample, Verdict
@@ -105,7 +106,7 @@ def toolbox(parts: Parts) -> Mapping[str, BaseTool]:
         targets=target_masks(models, media, executor, runner),
     )
     judging = KeyFrameJudging(critic=critic, rule=of_key_frame, executor=executor, judge=judged_by)
-    advisor = CatalogueAdvisor(parts.catalogue, models.embedder.embed)
+    advisor = CatalogueAdvisor(parts.catalogue, models.embedder.embed, cache_folder() / "vectors")
     return {
         "sample_clip": sample_clip(
             parts.clips, parts.given, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by

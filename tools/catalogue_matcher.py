@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory.sample import Instruction
 from tools.catalogue import Catalogue, Needs, Variant, is_met
+from tools.catalogue_vectors import kept_vectors
 from tools.catalogue_writer import edit_of
 from tools.instruction_checks import words_of
 from tools.instruction_grounding import folded
 from tools.wish_words import Region, wish_words
 
-LEXICAL = 0.08
+LEXICAL = 0.16
 """What it counts that all words of a wish stand in an instruction as they are."""
+NAMED = 0.08
+"""What it counts that the look's name is among them."""
 UNASKED_REGION = 0.06
 """Taken from edits of a part of the picture where the wish names none."""
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -38,8 +41,10 @@ class Match:
 class CatalogueMatcher:
     """Holds every instruction of the catalogue as a vector, made when first asked. Any thread may ask."""
 
-    def __init__(self, catalogue: Catalogue, embed: Embed) -> None:
+    def __init__(self, catalogue: Catalogue, embed: Embed, kept_at: Path | None = None) -> None:
+        """`kept_at`: a folder where the vectors are kept between processes."""
         self.catalogue = catalogue
+        self._kept_at = kept_at
         self._embed = embed
         self._lock = threading.Lock()
 
@@ -58,16 +63,20 @@ class CatalogueMatcher:
             if region and of != region:
                 continue
             shared = len(wanted & self._words[place]) / len(wanted) if wanted else 0.0
-            score = float(scores[place]) + LEXICAL * shared - (UNASKED_REGION if of != "whole" and not region else 0)
+            score = float(scores[place]) + LEXICAL * shared
+            score += NAMED if wanted & set(instruction.look.split("_")) else 0.0
+            score -= UNASKED_REGION if of != "whole" and not region else 0.0
             edit = edit_of(instruction)
             if edit not in best or best[edit].score < score:
                 best[edit] = Match(score=score, instruction=instruction, suits=self.suits(instruction, facts))
         return sorted(best.values(), key=lambda match: -match.score)
 
-    def likeness(self, words: str, look: str) -> float:
-        """Of words to the instruction of a look that is nearest to them."""
-        places = [place for place, instruction in enumerate(self._instructions) if instruction.look == look]
-        return float((self._vectors[places] @ self._embed([words])[0]).max()) if places else 0.0
+    def likeness(self, words: str) -> Mapping[str, float]:
+        """Of words to each look, by its instruction that is nearest to them."""
+        best: dict[str, float] = {}
+        for instruction, score in zip(self._instructions, self._vectors @ self._embed([words])[0], strict=True):
+            best[instruction.look] = max(best.get(instruction.look, -1.0), float(score))
+        return best
 
     def speaks_of(self, look: str, words: Sequence[str]) -> bool:
         """Whether a look's name or any of its instructions has one of these words."""
@@ -75,6 +84,10 @@ class CatalogueMatcher:
         named = {folded(word) for word in look.split("_")}
         same = (self._words[place] for place, each in enumerate(self._instructions) if each.look == look)
         return bool(wanted & named) or any(wanted & words for words in same)
+
+    def knows(self, word: str) -> bool:
+        """Whether any instruction has a word."""
+        return folded(word) in self._vocabulary
 
     def region_of(self, instruction: Instruction) -> Region:
         """The part of the picture that an instruction changes."""
@@ -89,13 +102,11 @@ class CatalogueMatcher:
 
     def amiss(self, instruction: Instruction, facts: Mapping[str, float]) -> list[str]:
         """What a clip of these facts lacks for it, in words; of several alternatives, the nearest."""
-        told = wish_words().needs
-        each: list[list[str]] = []
-        for needs in self._needs(instruction):
-            wrong = [name for name, (least, most) in needs.items() if not least <= facts.get(name, math.nan) <= most]
-            each.append([told[name] for name in wrong])
+        if self.region_of(instruction) != "whole" and not facts.get("subject_share"):
+            return [wish_words().no_subject]
+        each = [_amiss(needs, facts) for needs in self._needs(instruction)]
         fewest = min(range(len(each)), key=lambda place: len(each[place]))
-        return list(dict.fromkeys(each[fewest]))
+        return each[fewest]
 
     def named(self, instruction: Instruction) -> str:
         """A setting in a few words for the person: winter snow (deep)."""
@@ -136,6 +147,10 @@ class CatalogueMatcher:
     def _words(self) -> list[frozenset[str]]:
         return [frozenset(map(folded, words_of(instruction.text))) for instruction in self._instructions]
 
+    @cached_property
+    def _vocabulary(self) -> frozenset[str]:
+        return frozenset[str]().union(*self._words)
+
     @property
     def _vectors(self) -> NDArray[np.float32]:
         with self._lock:  # once, though several conversations may ask at the same moment
@@ -143,7 +158,16 @@ class CatalogueMatcher:
 
     @cached_property
     def _embedded(self) -> NDArray[np.float32]:
-        return self._embed([instruction.text for instruction in self._instructions])
+        return kept_vectors([instruction.text for instruction in self._instructions], self._embed, self._kept_at)
+
+
+def _amiss(needs: Needs, facts: Mapping[str, float]) -> list[str]:
+    told, lacks = wish_words().needs, []
+    for name, (least, most) in needs.items():
+        value = facts.get(name, 0.0)
+        if not least <= value <= most:
+            lacks.append(told[name][value > most])
+    return lacks
 
 
 def _chosen(instruction: Instruction, parameters: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str | float]]:

@@ -7,9 +7,12 @@ from tools.advisor import MOST_IDEAS, Advice, Idea
 from tools.catalogue_replies import AS_FAR, ONE_AT_A_TIME, listed, noted_keeps
 from tools.catalogue_turn import ABOUT, LEAST, WHERE, CatalogueTurn, distinct, ideas_of
 from tools.catalogue_variation import expects, further, pushed
-from tools.wish import STEP, Wish, read_wish, region_kept
-from tools.wish_words import Region
+from tools.catalogue_writer import edit_of
+from tools.wish import STEP, region_kept
+from tools.wish_words import Region, wish_words
 
+NEARER = 0.05
+"""In likeness, that another setting of a look must be."""
 _PLACES = frozenset(["background", "backdrop", "surroundings", "subject", "person"])
 
 
@@ -25,6 +28,8 @@ def relative(turn: CatalogueTurn) -> Advice | None:
         return _measured(turn, about)
     if wish.region and not (wish.content or wish.measure or wish.push or says_more):
         return elsewhere(turn, about, wish.region)
+    if other := _other_setting(turn, about):
+        return other
     if wish.push and not says_more and not (wish.region and not wish.content):
         return _pushed(turn, about, wish.push)
     return another(turn) if wish.asks == "another" and not wish.family else None
@@ -32,7 +37,7 @@ def relative(turn: CatalogueTurn) -> Advice | None:
 
 def another(turn: CatalogueTurn) -> Advice:
     """What comes next after what was offered for the last wish that said something."""
-    base, times = _last_wish(turn)
+    base, times = turn.before, turn.others
     shown = frozenset(each.instruction.look for each in turn.sample.proposals)
     if base:
         found = turn.suited(base.text, base.content, base.region)
@@ -53,14 +58,14 @@ def elsewhere(turn: CatalogueTurn, about: Proposal, region: Region, before: str 
     if not suited:
         where = WHERE[region]
         return Advice(words=f"{before} I cannot do {about.number} on {where} alone. {turn.lacking(near)}".strip())
-    nearest = f"What comes nearest to {about.number} on {WHERE[region]}:"
+    nearest = f"What comes nearest to {about.number} on {WHERE[region]}."
     return turn.offered(ideas_of(suited, before), f"{before} {nearest}")
 
 
 def keeping(turn: CatalogueTurn) -> Advice:
     """Only what is to stay was said: the rest is what is on offer, or not said yet."""
     kept, about = region_kept(turn.wish.keeps), turn.about
-    before = "" if kept else noted_keeps(turn.wish.keeps)
+    before = "" if kept else noted_keeps(turn.wish.keeps, turn.facts)
     if about is None:
         return Advice(words=f"{before} What should change?".strip())
     return elsewhere(turn, about, "subject" if kept == "background" else "background", before)
@@ -69,14 +74,14 @@ def keeping(turn: CatalogueTurn) -> Advice:
 def _spoken_of(turn: CatalogueTurn) -> Proposal | None:
     """The proposal that the words are about."""
     wish = turn.wish
-    if not wish.content or wish.number:
+    if not wish.content or wish.number or set(wish.content) <= wish_words().colors:
         return turn.about
     if not wish.push:
         return None
-    text = " ".join(wish.content)
+    likeness = turn.matcher.likeness(" ".join(wish.content))
     for each in [*([turn.about] if turn.about else []), *turn.sample.proposals]:
         look = each.instruction.look
-        if turn.matcher.speaks_of(look, wish.content) or turn.matcher.likeness(text, look) >= LEAST:
+        if turn.matcher.speaks_of(look, wish.content) or likeness[look] >= LEAST:
             return each
     return None
 
@@ -85,7 +90,19 @@ def _pushed(turn: CatalogueTurn, about: Proposal, push: float) -> Advice:
     ideas = pushed(turn.matcher, about, push, turn.facts)
     if not ideas:
         return Advice(words=AS_FAR.format(number=about.number, way="strong" if push > 0 else "faint"))
-    return turn.offered(ideas, f"{about.number}, {'stronger' if push > 0 else 'fainter'}:", strengths=True)
+    return turn.offered(ideas, f"{about.number}, {'stronger' if push > 0 else 'fainter'}.", strengths=True)
+
+
+def _other_setting(turn: CatalogueTurn, about: Proposal) -> Advice | None:
+    """The same look in another color or variant that the words come nearer to; None where there is none."""
+    if not turn.wish.content or turn.wish.push < 0:
+        return None
+    near = turn.suited(" ".join(turn.wish.content), turn.wish.content, turn.matcher.region_of(about.instruction), -1)
+    same = [match for match in near if match.instruction.look == about.instruction.look]
+    own = next((match.score for match in same if edit_of(match.instruction) == edit_of(about.instruction)), 1.0)
+    if not same or same[0].score < max(ABOUT, own + NEARER):
+        return None
+    return turn.offered([Idea(instruction=same[0].instruction, strength=about.strength)])
 
 
 def _measured(turn: CatalogueTurn, about: Proposal) -> Advice | None:
@@ -105,17 +122,5 @@ def _measured(turn: CatalogueTurn, about: Proposal) -> Advice | None:
     if has:
         return _pushed(turn, about, push)
     note = f"In place of {about.number}, not on top of it."
-    instead = ideas_of(turn.suited(wish.text, least=LEAST), note)
-    return turn.offered(instead, f"{ONE_AT_A_TIME} Instead of {about.number}:") if instead else None
-
-
-def _last_wish(turn: CatalogueTurn) -> tuple[Wish | None, int]:
-    """The last that says what is wanted, and how many times something else was asked for since."""
-    said = [each.words for each in turn.sample.talk if each.by == "person"]
-    times = 0
-    for words in reversed(said):
-        wish = read_wish(words)
-        times += wish.asks == "another" or bool(wish.refuses and not wish.content)
-        if (wish.content or wish.measure) and not wish.push and not wish.asks:
-            return wish, max(1, times)
-    return None, max(1, times)
+    instead = ideas_of([match for match in turn.moving() if match.suits], note)
+    return turn.offered(instead, f"{ONE_AT_A_TIME} In place of {about.number}:") if instead else None

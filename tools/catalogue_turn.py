@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from memory.sample import Proposal, Sample
 from tools.advisor import MOST_IDEAS, Advice, Idea
 from tools.catalogue_matcher import CatalogueMatcher, Match
 from tools.catalogue_replies import capabilities, offered_words, told_amiss
+from tools.catalogue_variation import expects
 from tools.wish import Wish, read_wish
 from tools.wish_words import Region
 
@@ -18,6 +20,8 @@ SPREAD = 0.14
 """How much less near than the first another proposal may be."""
 ABOUT = 0.3
 """Likeness from which one look comes near to another one's instruction."""
+REFUSED = 0.5
+"""The same to words for what is not wanted."""
 WHERE: Mapping[str, str] = {
     "background": "the background",
     "subject": "the main subject",
@@ -33,6 +37,10 @@ class CatalogueTurn:
     wish: Wish
     facts: Mapping[str, float]
     matcher: CatalogueMatcher
+    before: Wish | None = None
+    """The person's last wish before that said something."""
+    others: int = 1
+    """How many times something else was asked for since, this time included."""
 
     @property
     def about(self) -> Proposal | None:
@@ -52,7 +60,7 @@ class CatalogueTurn:
     def near(self, text: str, content: Sequence[str] = (), region: Region | str = "") -> list[Match]:
         """Settings that are not refused, nearest first, whether or not the clip allows them."""
         found = self.matcher.near(text, content, self.facts, region)
-        return [match for match in found if not self.is_refused(match)]
+        return [match for match in found if match.instruction.look not in self.refused]
 
     def suited(
         self, text: str, content: Sequence[str] = (), region: Region | str = "", least: float = ABOUT
@@ -60,14 +68,28 @@ class CatalogueTurn:
         """Those of them that the clip allows and that are near enough."""
         return [match for match in self.near(text, content, region) if match.suits and match.score >= least]
 
-    def is_refused(self, match: Match) -> bool:
-        """Whether a setting is something that the person does not want."""
-        look = match.instruction.look
-        return any(
-            self.matcher.speaks_of(look, read_wish(what).content or what.split())
-            or self.matcher.likeness(what, look) >= LEAST
-            for what in self.wish.refuses
-        )
+    @cached_property
+    def refused(self) -> frozenset[str]:
+        """Looks that are something the person does not want."""
+        found: set[str] = set()
+        for what in self.wish.refuses:
+            words = read_wish(what).content or tuple(what.split())
+            likeness = self.matcher.likeness(what)
+            near = (look for look, score in likeness.items() if score >= REFUSED)
+            found |= {*near, *(look for look in likeness if self.matcher.speaks_of(look, words))}
+        return frozenset(found)
+
+    def moving(self) -> list[Match]:
+        """Settings that change what the wish is to have more or less of, nearest first; those of the clip if any."""
+        found = [match for match in self.near(self.wish.text, (), self.wish.region) if self._moves(match)]
+        return [match for match in found if match.suits and match.score >= ABOUT] or found
+
+    def _moves(self, match: Match) -> bool:
+        """Whether a setting changes what the wish is to have more or less of, in all of the part that it is for."""
+        expectation = self.matcher.catalogue.expectation(match.instruction)
+        if expectation is None or (not self.wish.region and expectation.region != "all"):
+            return False
+        return expects(self.matcher, match.instruction, self.wish.measure) == self.wish.direction
 
     def lacking(self, near: Sequence[Match]) -> str:
         """Why the clip does not allow the nearest; empty where it does."""
@@ -76,7 +98,7 @@ class CatalogueTurn:
     def offered(self, ideas: Sequence[Idea], before: str = "", strengths: bool = False) -> Advice:
         """The answer that shows these."""
         shown = tuple(ideas[:MOST_IDEAS])
-        return Advice(words=f"{before} {offered_words(self.matcher, shown, strengths)}".strip(), ideas=shown)
+        return Advice(words=offered_words(self.matcher, shown, before.strip(), strengths), ideas=shown)
 
     def anything(self, but: frozenset[str] = frozenset()) -> Advice:
         """Edits of different kinds that suit the clip, none of these looks; which goes by how far the talk has come."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from memory.sample import Instruction, Proposal
-from tools.advisor import LEAST_STRENGTH, MOST_STRENGTH, Idea
+from tools.advisor import DEFAULT_STRENGTH, LEAST_STRENGTH, MOST_STRENGTH, Idea
 from tools.catalogue_matcher import CatalogueMatcher, Match
 
 WORTH_SHOWING = 0.08
@@ -24,7 +24,9 @@ def pushed(matcher: CatalogueMatcher, offered: Proposal, push: float, facts: Fac
     if abs(strength - offered.strength) >= WORTH_SHOWING:
         ideas.append(Idea(instruction=offered.instruction, strength=strength))
     if other is not None:
-        ideas.append(Idea(instruction=other, strength=offered.strength if push > 0 else MOST_STRENGTH * 0.8))
+        ideas.append(
+            Idea(instruction=other, strength=max(offered.strength, DEFAULT_STRENGTH) if push > 0 else offered.strength)
+        )
     return ideas
 
 

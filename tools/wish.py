@@ -13,10 +13,11 @@ from typing import Literal
 
 from tools.wish_words import Region, wish_words
 
-STEP = 0.2
+STEP = 0.25
 """Of strength, that "stronger" adds."""
 MUCH, SLIGHTLY = 1.75, 0.5
 _WORD = re.compile(r"[a-zà-öø-ÿ]+(?:'[a-z]+)?")
+_COUNTED = re.compile(r"\b(?:more|less|fewer) ([a-z]+)")
 _NUMBER = re.compile(
     r"\b(?:(?:in|of|to|like|make|take|for|with) )?(?:the )?"
     r"(?:(?:number|proposal|option|no) ?(?P<named>[0-9]{1,6})|(?P<nth>first|second|third)(?: one| proposal| option)"
@@ -52,6 +53,8 @@ class Wish:
     """Words for what no look does, such as zoom."""
     things: tuple[str, ...] = ()
     """Words for what no look shows, such as rainbow."""
+    counted: tuple[str, ...] = ()
+    """The words that stand right after "more" or "less"."""
     asks: Literal["", "help", "surprise", "another"] = ""
     number: int = 0
     """Of the proposal that it is about, 0 where it names none."""
@@ -61,9 +64,13 @@ def read_wish(said: str, offered: Sequence[int] = ()) -> Wish:
     """A wish taken apart; `offered` are the numbers of the proposals that it may speak of."""
     words = wish_words()
     text = " ".join(said.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
+    text = text.replace("colour", "color").replace("grey", "gray")  # as the catalogue spells them
     number, text = _number(text, offered)
-    kept = words.keeps.search(text)
+    kept = next((found["what"].strip() for found in words.keeps.finditer(text)), "")
     text = words.keeps.sub(" ", text)
+    spared = [found for found in words.refuses.finditer(text) if not _content(found["what"])]
+    if not kept and (part := next((found for found in spared if region_kept(found["what"])), None)):
+        kept, text = part["what"].strip(), f"{text[: part.start()]} {text[part.end() :]}"
     refused = tuple(found["what"].strip() for found in words.refuses.finditer(text) if _content(found["what"]))
     text = _tidy(words.refuses.sub(lambda found: " " if _content(found["what"]) else found[0], text))
     measure, direction = _measured(text)
@@ -85,11 +92,12 @@ def read_wish(said: str, offered: Sequence[int] = ()) -> Wish:
         push=push,
         measure=measure,
         direction=-direction if push < 0 else direction,
-        keeps=kept["what"].strip() if kept else "",
+        keeps=kept,
         refuses=refused,
         family=next((name for name, family in words.families.items() if family.words & set(tokens)), ""),
-        generic=tuple(token for token in tokens if token in words.generic),
+        generic=tuple(token for token in _WORD.findall(_unpushed(text)) if token in words.generic),
         orders=orders,
+        counted=tuple(_COUNTED.findall(text)),
         things=things,
         asks=asks,
         number=number,
@@ -104,14 +112,22 @@ def region_kept(keeps: str) -> Region | Literal[""]:
 
 def _content(text: str) -> tuple[str, ...]:
     """The words that say what: neither how much, nor where, nor in general."""
-    words = wish_words()
-    for pattern in (words.much, words.slightly, words.weaker, words.stronger, *words.regions.values()):
+    words, text = wish_words(), _unpushed(text)
+    for pattern in words.regions.values():
         text = pattern.sub(" ", text)
     for directions in words.measures.values():
         text = directions.less.sub(" ", directions.more.sub(" ", text))
     rest = words.another.sub(" ", text)
     idle = words.filler | words.generic
     return tuple(token for token in _WORD.findall(rest) if token not in idle)
+
+
+def _unpushed(text: str) -> str:
+    """Without the words that say how much."""
+    words = wish_words()
+    for pattern in (words.much, words.slightly, words.weaker, words.stronger):
+        text = pattern.sub(" ", text)
+    return text
 
 
 def _measured(text: str) -> tuple[str, int]:

@@ -54,8 +54,10 @@ class WishWords(_Strict):
     help: re.Pattern[str]
     orders: Words
     things: Words
+    colors: Words
     nearest: Mapping[str, Words]
-    needs: Mapping[str, str]
+    no_subject: str
+    needs: Mapping[str, tuple[str, str]]
 
 
 @cache
