@@ -1,0 +1,139 @@
+"""Every page of the studio for everybody: named to a screen reader, walked by Tab, nothing cut off on a phone."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from agent.campaign import Limits
+from tests.browser import DESKTOP, PHONE, StudioProcess, serving, watched
+from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
+
+pytestmark = pytest.mark.slow
+
+MOST_PAGES = 40
+MOST_STOPS = 400
+NAMELESS = re.compile(r"^\s*- (button|link|textbox|combobox|checkbox|radio|slider|searchbox|spinbutton|img|tab)(?! \")")
+WRONG = """() => {
+  const wrong = [];
+  const say = (what, element) => wrong.push(what + ": " + element.outerHTML.slice(0, 160));
+  if (!document.documentElement.lang) wrong.push("no language");
+  if (!document.title.trim()) wrong.push("no title");
+  for (const one of ["h1", "main"]) {
+    const count = document.querySelectorAll(one).length;
+    if (count !== 1) wrong.push(`${count} of ${one}, expected one`);
+  }
+  for (const image of document.querySelectorAll("img:not([alt])")) say("no alt", image);
+  for (const element of document.querySelectorAll("[tabindex]")) if (element.tabIndex > 0) say("tabindex", element);
+  for (const element of document.querySelectorAll("[style], script:not([src]), style")) say("inline", element);
+  for (const form of document.querySelectorAll("form[method=post]")) if (!form.elements.csrf) say("no csrf", form);
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) wrong.push("id twice: " + id);
+  let level = 0;
+  for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {
+    if (+heading.tagName[1] > level + 1) say("heading skips a level", heading);
+    level = +heading.tagName[1];
+  }
+  return wrong;
+}"""
+WIDE = """() => [...document.querySelectorAll("body *")].filter((element) => {
+  const box = element.getBoundingClientRect();
+  return box.width && box.right > innerWidth + 1 && getComputedStyle(element).position !== "absolute"
+    && !element.closest(".scrolls, pre, .unseen, svg");
+}).slice(0, 3).map((element) => element.outerHTML.slice(0, 160))"""
+SMALL = """() => [...document.querySelectorAll("button, select, .button, .top a, summary, input:not([type=hidden])")]
+  .filter((element) => {
+    const box = (element.closest("label") ?? element).getBoundingClientRect();
+    return box.width && (element.offsetWidth > 1) && box.height < 43.5;
+  }).map((element) => `${element.offsetHeight} px high: ${element.outerHTML.slice(0, 120)}`)"""
+FOCUSED = "() => document.activeElement === document.body ? '' : document.activeElement.outerHTML.slice(0, 200)"
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
+    folder = tmp_path_factory.mktemp("access")
+    clips = make_clips(folder / "clips")
+    profile = fake_profile()
+    picky = fake_models(
+        profile, values=lambda sample: {"source_motion": 0.9 if sample.id.startswith("000001") else 0.1}
+    )
+    run_fake(folder / "one", clips, 2, profile=profile, models=picky, limits=Limits(target=2, max_candidates=2))
+    run_fake(folder / "two", clips, target=1, seed=1)
+    with serving(folder / "one", folder / "two") as started:
+        yield started
+
+
+def kind_of(address: str) -> str:
+    """An address with its ids left out: one page of each kind is looked at."""
+    parts = urlsplit(address)
+    asked = "&".join(sorted(part.partition("=")[0] for part in parts.query.split("&")))
+    return re.sub(r"/runs/\w+", "/runs/RUN", re.sub(r"/(?=[^/]*\d)[^/]+", "/ID", parts.path)) + "?" + asked
+
+
+def pages_of(page: Page, start: str) -> Iterator[str]:
+    """Opens one page of every kind that is reached by links."""
+    waiting, kinds = [start], {kind_of(start)}
+    for _ in range(MOST_PAGES):
+        if not waiting:
+            return
+        address = waiting.pop(0)
+        page.goto(address)
+        yield address
+        for link in page.evaluate(
+            "() => [...document.querySelectorAll('main a[href], header a[href]')].map((a) => a.href)"
+        ):
+            own = link.startswith(start) and "/media/" not in link and "#" not in link
+            if own and kind_of(link) not in kinds:
+                kinds.add(kind_of(link))
+                waiting.append(link)
+
+
+def test_every_page_is_named_to_who_does_not_see_it_and_walked_by_tab(shown: StudioProcess, page: Page) -> None:
+    seen = []
+    for address in pages_of(page, shown.address):
+        seen.append(address)
+        assert page.evaluate(WRONG) == [], address
+        told = page.locator("body").aria_snapshot()
+        assert [line for line in told.splitlines() if NAMELESS.match(line)] == [], address
+        first, last = walked(page)
+        assert "Skip to content" in first, address
+        assert last == "", f"{address}: Tab never leaves {last}"
+    assert len(seen) > 4
+
+
+def walked(page: Page) -> tuple[str, str]:
+    """What Tab comes to first and last; the last is empty where it leaves the page."""
+    page.keyboard.press("Tab")
+    first = last = page.evaluate(FOCUSED)
+    for _ in range(MOST_STOPS):
+        if not last:
+            break
+        page.keyboard.press("Tab")
+        last = page.evaluate(FOCUSED)
+    return first, last
+
+
+def test_nothing_is_cut_off_or_too_small_for_a_finger_on_a_phone(shown: StudioProcess, browser: Browser) -> None:
+    problems: list[str] = []
+    page = watched(browser.new_context(viewport={"width": PHONE[0], "height": PHONE[1]}, has_touch=True), problems)
+    for address in pages_of(page, shown.address):
+        assert page.evaluate(WIDE) == [], address
+        assert page.evaluate(SMALL) == [], address
+    assert problems == []
+
+
+def test_the_theme_follows_the_system_until_somebody_chooses(shown: StudioProcess, browser: Browser) -> None:
+    context = browser.new_context(color_scheme="dark", viewport={"width": DESKTOP[0], "height": DESKTOP[1]})
+    page = watched(context, [])
+    page.goto(shown.address)
+    paper = "() => getComputedStyle(document.body).backgroundColor"
+    token = "() => getComputedStyle(document.body).getPropertyValue('--paper')"
+    dark = page.evaluate(paper)
+    assert page.evaluate(token) == dark
+    page.get_by_role("button", name="Theme: system").click()
+    light = page.evaluate(paper)
+    assert light != dark
+    page.reload()
+    assert page.evaluate(paper) == light
