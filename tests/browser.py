@@ -73,7 +73,10 @@ def serving(*arguments: str | Path, port: int = 0) -> Iterator[StudioProcess]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert " on http://" in line, f"the studio ended with {process.wait(30)} instead of saying where it is"
-        yield StudioProcess(address=line.split(" on ")[1].split()[0], process=process)
+        started = StudioProcess(address=line.split(" on ")[1].split()[0], process=process)
+        yield started
+        if process.poll() is None:
+            assert started.stop() == 0, "a studio that is ended by SIGTERM ends well"
     finally:
         process.kill()
         process.wait(30)

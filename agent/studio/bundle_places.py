@@ -21,7 +21,7 @@ _KEPT = {
     rf"/runs/{_ID}/samples": frozenset({"decision", "page"}),
     rf"/runs/{_ID}/samples/{_ID}": frozenset({"edited"}),
     rf"/runs/{_ID}/talks": frozenset({"page"}),
-    rf"/runs/{_ID}/compare": frozenset({"other"}),
+    rf"/runs/{_ID}/compare": frozenset({"first", "second"}),
     rf"/runs/{_ID}/(media|thumbnails)/{_ID}\.\w+": _NOTHING,
     rf"/runs/{_ID}/samples/{_ID}/pair\.mp4": frozenset({"edited"}),
     rf"/runs/{_ID}/talks/{_ID}/refinement\.json": _NOTHING,
