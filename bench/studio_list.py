@@ -1,7 +1,7 @@
 """A list of 100,000 samples by the page, and how many it reads for one: python -m bench.studio_list [--samples N]
 
 The ledger is written by its own writer, the samples from a few real ones, each with its own words, scores and fate. The
-floor is a plain SELECT of the page's rows by number. Times are of the second look: the first finds the file cold.
+floor is a plain SELECT of the page's rows by number, parsed; the ratio is of CPU times. Times are the middle of five.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agent.compare import compare
 from agent.profile import load_profile
 from agent.verdicts import judge
 from memory.ledger import Ledger
@@ -69,16 +71,22 @@ def main() -> None:
     """Print milliseconds, rows and payloads of each list."""
     parser = argparse.ArgumentParser(prog="python -m bench.studio_list", description=(__doc__ or "").split(":", 1)[0])
     parser.add_argument("--samples", type=int, default=100_000, help="in the ledger (default: %(default)s)")
-    parser.add_argument("--keep", type=Path, metavar="RUN", help="make it in this folder, and leave it there")
+    parser.add_argument(
+        "--keep", type=Path, metavar="RUN", help="make it in this folder and leave it; measure what is there"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = options.keep or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         began = time.perf_counter()
         with closing(Ledger(folder / "ledger.sqlite")) as ledger:
-            asyncio.run(fill(ledger, options.samples))
+            there = sum(ledger.counts().values())
+            if not there:
+                asyncio.run(fill(ledger, options.samples))
+            elif there != options.samples:
+                parser.error(f"--keep {str(folder)!r} has a ledger of {there} samples; give an empty folder")
         size = os.path.getsize(folder / "ledger.sqlite") / 1e6
-        print(f"{options.samples} samples written in {time.perf_counter() - began:.0f} s; ledger of {size:.0f} MB")
+        print(f"{options.samples} samples in {time.perf_counter() - began:.0f} s; ledger of {size:.0f} MB")
         with closing(Ledger(folder / "ledger.sqlite", read_only=True)) as ledger:
             measure(ledger, options.samples)
 
@@ -198,36 +206,53 @@ def measure(ledger: Ledger, num: int) -> None:
         ("highest score, last page", Filter(axis="distinct", sort="highest"), last),
         ("most attempts first", Filter(sort="attempts"), 0),
     ]
-    print(f"{'list':28} {'ms':>8} {'matches':>9} {'rows read':>10} {'samples parsed':>15} {'to the floor':>13}")
-    floor = _seconds(lambda: _floor(ledger, num))
+    print(f"{'list':28} {'ms':>8} {'CPU ms':>8} {'matches':>9} {'rows read':>10} {'parsed':>7} {'to the floor':>13}")
+    floor = _timed(lambda: _floor(ledger, num))
     for name, wanted, skip in lists:
         counted = Counted(rows=ledger._rows)
         listing = Listing(counted, counted.parsed)
         page = listing.page(wanted, PAGE, skip)
         rows, parsed = counted.num, len(counted.payloads)
-        seconds = _seconds(lambda: listing.page(wanted, PAGE, skip))  # noqa: B023  called at once
-        print(f"{name:28} {1e3 * seconds:8.1f} {page.matches:9,} {rows:10} {parsed:15} {seconds / floor:13.1f}")
-    menus, beside = (
-        _seconds(ledger.listing.menus),
-        _seconds(lambda: ledger.listing.neighbours(everything, next(ledger.rows("number = 1")).sample.id)),
-    )
-    print(f"{'values for the menus':28} {1e3 * menus:8.1f}")
-    print(f"{'neighbours, all filters':28} {1e3 * beside:8.1f}")
-    print(f"{'floor: a page by number':28} {1e3 * floor:8.1f}")
+        timed = _timed(partial(listing.page, wanted, PAGE, skip))
+        figures = f"{page.matches:9,} {rows:10} {parsed:7} {timed.cpu_seconds / floor.cpu_seconds:13.1f}"
+        print(f"{name:28} {timed.told} {figures}")
+    one = next(ledger.rows("number = 1")).sample.id
+    named = {
+        "values for the menus": _timed(ledger.listing._looked_up),
+        "neighbours, all filters": _timed(lambda: ledger.listing.neighbours(everything, one)),
+        "figures to compare, of all": _timed(lambda: compare(ledger.outcomes(Filter()), ())),
+        "floor: a page by number": floor,
+    }
+    for name, timed in named.items():
+        print(f"{name:28} {timed.told}")
 
 
 def _floor(ledger: Ledger, num: int) -> list[Sample]:
     return [row.sample for row in ledger.rows("number > ?", (num - PAGE,))]
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    """The middle one of some times."""
-    times = []
+@dataclass(frozen=True, kw_only=True)
+class Timed:
+    """One look: on the clock, and of processors, which a busy machine does not lengthen as much."""
+
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def told(self) -> str:
+        """In a table."""
+        return f"{1e3 * self.seconds:8.1f} {1e3 * self.cpu_seconds:8.1f}"
+
+
+def _timed(work: Callable[[], object]) -> Timed:
+    """The middle one of some looks, by each."""
+    seconds, cpu_seconds = list[float](), list[float]()
     for _ in range(REPEATS):
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         work()
-        times.append(time.perf_counter() - began)
-    return sorted(times)[REPEATS // 2]
+        seconds.append(time.perf_counter() - began)
+        cpu_seconds.append(time.process_time() - cpu_began)
+    return Timed(seconds=sorted(seconds)[REPEATS // 2], cpu_seconds=sorted(cpu_seconds)[REPEATS // 2])
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def outcomes(rows: Callable[[str, Values], list[Any]], wanted: Filter) -> Iterat
             instruction=text,
             prompts=prompts,
             model_seconds=seconds,
-            reasons=tuple(json.loads(reasons)),
+            reasons=tuple(json.loads(reasons)) if reasons != "[]" else (),
             scores=json.loads(scores),
             failed=frozenset(failed.split()),
         )
