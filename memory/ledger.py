@@ -251,13 +251,21 @@ class Ledger:
     def _wal(self) -> Path:
         return self._path.with_name(f"{self._path.name}-wal")
 
-    def _state(self) -> tuple[bool, int, int]:
-        known = self._path.stat() if self._path.exists() else None
-        return (self._wal().exists(), known.st_mtime_ns if known else 0, known.st_size if known else 0)
+    def _state(self) -> tuple[object, ...] | None:
+        """By which `_look_again` knows the file; None while it is away."""
+        try:
+            known = self._path.stat()
+        except OSError:
+            return None
+        written = () if self._writable else (self._wal().exists(), known.st_mtime_ns, known.st_size)
+        return known.st_dev, known.st_ino, *written
 
     def _look_again(self) -> None:
-        """Connect anew to a ledger that somebody else has written to since: an immutable one is read only once."""
-        if not self._writable and (state := self._state()) != self._seen:
+        """Connect anew where another file lies in the ledger's place (it was restored, or the run made anew).
+
+        The same where somebody has written to one that is only read: an immutable one is read only once.
+        """
+        if (state := self._state()) and state != self._seen:
             self._reader.close()
             self._reader, self._seen = self._connect(), state
 

@@ -92,6 +92,19 @@ def test_who_only_looks_restores_nothing_and_says_what_will(
     assert inspect.main([str(run)]) == 0
 
 
+def test_who_has_a_ledger_open_sees_the_one_that_is_restored_in_its_place(run: Path) -> None:
+    path = run / "ledger.sqlite"
+    with closing(Ledger(path)) as studio:
+        before = studio.counts()
+        overwrite_the_middle(path)
+        mended, _ = owner_opens(path)
+        assert mended is not None
+        number = studio.add_command({"kind": "talk"})
+        with closing(Ledger(path)) as owner:
+            owner.finish_command(number, "done")
+        assert (studio.command(number), studio.counts()) == ("done", before)
+
+
 def test_a_ledger_and_a_backup_that_are_both_damaged_are_left_as_they_are(run: Path, finished: Path) -> None:
     for path in (run / "ledger.sqlite", run / "backup" / "snapshot.sqlite"):
         overwrite_the_header(path)
