@@ -59,6 +59,12 @@ def go_on(run: Path, clips: Path, target: int, said: list[str] | None = None) ->
     assert outcome == "target met"
 
 
+def before_going_on(run: Path) -> list[str]:
+    """What the ledger says but for the second session, which had nothing left to do."""
+    later = 'INSERT INTO "sessions" VALUES(2,'
+    return [line for line in content(run / "ledger.sqlite") if not line.startswith(later)]
+
+
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_damaged_ledger_comes_back_and_the_run_goes_on(
     finished: Path, run: Path, damage: Callable[[Path], None]
@@ -67,7 +73,7 @@ def test_a_damaged_ledger_comes_back_and_the_run_goes_on(
     damage(run / "ledger.sqlite")
     said: list[str] = []
     go_on(run, finished / "clips", 3, said)
-    assert content(run / "ledger.sqlite") == whole
+    assert before_going_on(run) == whole
     [line] = [line for line in said if "restored from its backup" in line]
     assert "of 3 samples" in line
     assert ("damaged-1" in line) == (damage is not delete)
@@ -163,7 +169,7 @@ def test_an_unreadable_fold_makes_the_next_owner_look_at_the_whole_of_a_large_le
     with pytest.raises(LedgerError, match="cannot be read"):
         run_fake(run, finished / "clips", target=3)
     go_on(run, finished / "clips", 3)
-    assert content(run / "ledger.sqlite") == whole
+    assert before_going_on(run) == whole
 
 
 @pytest.mark.slow
