@@ -8,6 +8,7 @@ from hypothesis import settings
 from tests.browser import GROUP, browser, led_browser, page, problems, pytest_runtest_makereport, studio
 from tests.pretended_machine import quick_models, two_gpus, vace_profile
 from tests.quick_torch import quick_torch
+from tests.shown_runs import shown_runs
 from tests.small_disk import small_disk
 from tests.tiny_hub import model_hub
 from tests.vllm_server import servers, trained_server, vllm_server, vllm_servers
@@ -22,6 +23,7 @@ __all__ = [
     "quick_models",
     "quick_torch",
     "servers",
+    "shown_runs",
     "small_disk",
     "studio",
     "trained_server",

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from agent.campaign import Limits
 from tests.browser import DESKTOP, PHONE, StudioProcess, serving, watched
-from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
 
 pytestmark = pytest.mark.slow
 
@@ -57,16 +56,8 @@ LISTEN = """() => {
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
-    folder = tmp_path_factory.mktemp("access")
-    clips = make_clips(folder / "clips")
-    profile = fake_profile()
-    picky = fake_models(
-        profile, values=lambda sample: {"source_motion": 0.9 if sample.id.startswith("000001") else 0.1}
-    )
-    run_fake(folder / "one", clips, 2, profile=profile, models=picky, limits=Limits(target=2, max_candidates=2))
-    run_fake(folder / "two", clips, target=1, seed=1)
-    with serving(folder / "one", folder / "two") as started:
+def shown(shown_runs: tuple[Path, Path]) -> Iterator[StudioProcess]:
+    with serving(*shown_runs) as started:
         yield started
 
 
@@ -87,7 +78,7 @@ def pages_of(page: Page, start: str) -> Iterator[str]:
         page.goto(address)
         yield address
         for link in page.evaluate(
-            "() => [...document.querySelectorAll('main a[href], header a[href]')].map((a) => a.href)"
+            "() => [...document.querySelectorAll('main a[href]:not([download]), header a[href]')].map((a) => a.href)"
         ):
             own = link.startswith(start) and "/media/" not in link and "#" not in link
             if own and kind_of(link) not in kinds:
@@ -100,6 +91,7 @@ def test_every_page_is_named_to_who_does_not_see_it_and_walked_by_tab(shown: Stu
     for address in pages_of(page, shown.address):
         seen.append(address)
         assert page.evaluate(WRONG) == [], address
+        assert page.title() != "taken"
         told = page.locator("body").aria_snapshot()
         assert [line for line in told.splitlines() if NAMELESS.match(line)] == [], address
         stops = walked(page)

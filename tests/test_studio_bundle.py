@@ -11,30 +11,20 @@ from threading import Thread
 import pytest
 from playwright.sync_api import Page, expect
 
-from agent.campaign import Limits
 from agent.studio.__main__ import main
 from agent.studio.bundle import MARK
 from agent.studio.bundle_places import Places, place_of
 from agent.studio.said_paths import SaidPaths
-from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
 
 REFERENCE = "ab" * 32 + ".mp4"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """SITE/below/copy: two runs, of which one turned its second sample down."""
-    folder = tmp_path_factory.mktemp("bundled")
-    profile = fake_profile()
-    picky = fake_models(
-        profile, values=lambda sample: {"source_motion": 0.9 if sample.id.startswith("000001") else 0.1}
-    )
-    clips = make_clips(folder / "my clips")
-    run_fake(folder / "one", clips, 2, profile=profile, models=picky, limits=Limits(target=2, max_candidates=2))
-    run_fake(folder / "two", clips, 1, seed=1)
-    copy = folder / "site" / "below" / "copy"
+def built(shown_runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SITE/below/copy, of two runs."""
+    copy = tmp_path_factory.mktemp("bundled") / "site" / "below" / "copy"
     with redirect_stderr(StringIO()) as said:
-        assert main([str(folder / "one"), str(folder / "two"), "--bundle", str(copy)]) == 0
+        assert main([*map(str, shown_runs), "--bundle", str(copy)]) == 0
     assert "warning" not in said.getvalue()
     return copy
 
@@ -83,7 +73,7 @@ def test_the_player_plays_and_the_list_is_searched(
     start = served if opened == "served" else f"{built.as_uri()}/"
     page.goto(f"{start}runs/one/samples.html")
     page.get_by_label("Search this copy").fill("rejected")
-    expect(page.locator("#count")).to_have_text("1 of 2 samples")
+    expect(page.locator("#count")).to_have_text("1 of 3 samples")
     page.locator("#hits a").click()
     page.wait_for_url("**/samples/000002*.html")
     video = page.locator("video")
@@ -92,8 +82,8 @@ def test_the_player_plays_and_the_list_is_searched(
     assert problems == []
 
 
-def test_nothing_of_this_machine_is_said(built: Path) -> None:
-    folder = str(built.parent.parent.parent)
+def test_nothing_of_this_machine_is_said(built: Path, shown_runs: tuple[Path, Path]) -> None:
+    folder = str(shown_runs[0].parent)
     pages = [path for path in built.rglob("*") if path.suffix in (".html", ".json") or path.name == "list.js"]
     assert len(pages) > 8
     for path in pages:
@@ -101,8 +91,10 @@ def test_nothing_of_this_machine_is_said(built: Path) -> None:
     assert any("clip0.mp4" in path.read_text() for path in pages)
 
 
-def test_only_an_earlier_copy_is_replaced(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = built.parent.parent.parent / "two"
+def test_only_an_earlier_copy_is_replaced(
+    built: Path, shown_runs: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shown_runs[1]
     other = built.parent / "other"
     other.mkdir()
     (other / "mine.txt").write_text("kept")

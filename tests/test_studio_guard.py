@@ -1,5 +1,6 @@
 """Who may ask a studio for what: other names, other sites, forged orders, bodies too long, odd addresses, the token."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from agent.command import CommandError
-from agent.studio import entrance
+from agent.studio import entrance, guard
 from agent.studio.guard import Access
 from agent.studio.serve import check_token, listen
 from tests.fake_run import make_clips, run_fake
@@ -144,6 +145,16 @@ def test_what_breaks_shows_no_trace(run: Path, tmp_path: Path, monkeypatch: pyte
         assert (answer.status_code, "ZeroDivision" in answer.text) == (500, False)
         note = asking.get(CAMPAIGN, headers={"HX-Request": "true"})
         assert (note.headers["hx-retarget"], "<html" in note.text) == ("#notes", False)
+
+
+def test_a_studio_to_read_takes_no_order_at_any_address(run: Path, tmp_path: Path) -> None:
+    pages = Path(guard.__file__).parent.glob("*.py")
+    posts = [path for page in pages for path in re.findall(r"router\.post\(\s*\"([^\"]+)", page.read_text())]
+    assert len(posts) > 4
+    with studio_client(run, scratch=tmp_path, read_only=True) as asking:
+        for path in posts:
+            answer = asking.post(re.sub(r"{\w+}", "run", path))
+            assert (answer.status_code, "--read-only" in answer.text) == (403, True), path
 
 
 def test_a_run_whose_folder_is_gone_is_said(run: Path, tmp_path: Path) -> None:

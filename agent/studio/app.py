@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -25,7 +25,7 @@ from agent.studio import (
     thumbnails,
     upload_page,
 )
-from agent.studio.guard import Access, Guard
+from agent.studio.guard import READ_ONLY, Access, Guard
 from agent.studio.pages import Pages
 from agent.studio.refusals import at_the_door, explain
 from agent.studio.runs import StudioRun
@@ -80,7 +80,7 @@ class Studio:
             HTTPException: 403.
         """
         if self.read_only:
-            raise HTTPException(403, "this studio was started with --read-only: it takes no orders")
+            raise HTTPException(403, READ_ONLY)
 
 
 def create_app(studio: Studio) -> Guard:
@@ -95,4 +95,5 @@ def create_app(studio: Studio) -> Guard:
 
     for topic in TOPICS:
         app.include_router(topic.routes(studio))
-    return Guard(app, studio.access, studio.pages.csrf, lambda headers, error: at_the_door(studio, headers, error))
+    access = replace(studio.access, read_only=studio.read_only)
+    return Guard(app, access, studio.pages.csrf, lambda headers, error: at_the_door(studio, headers, error))

@@ -21,6 +21,7 @@ from agent.studio.request_body import RequestBody, limit_for
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+READ_ONLY = "this studio was started with --read-only: it takes no orders"
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -50,6 +51,8 @@ class Access:
     token: str = ""
     """What people must know; empty: nothing."""
     port: int = 8700
+    read_only: bool = False
+    """Whether nobody may change anything, whatever a page would do with an order."""
 
 
 class Guard:
@@ -105,6 +108,8 @@ class Guard:
             if stopped is not None:
                 return stopped
         if scope["method"] not in SAFE and scope["path"] != ENTER:
+            if self._access.read_only:
+                raise HTTPException(403, READ_ONLY)
             given = headers.get("x-csrf-token") or await body.field("csrf", headers)
             if not hmac.compare_digest(given.encode(), self._csrf.encode()):
                 raise HTTPException(
