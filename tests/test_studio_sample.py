@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from agent.campaign import Limits
 from agent.orders import OrderError, check_override
 from agent.state import apply
+from agent.studio.carrying_out import CarryingOut
 from memory.artifacts import ArtifactStore
 from memory.ledger import Ledger
 from memory.owner import Owner
@@ -158,6 +159,18 @@ def test_an_order_is_left_for_the_owner_and_followed(client: TestClient, run: Pa
     ledger.close()
     assert "data-carried-out" in client.get(f"{address}/order/{number}").text
     assert "/order/" not in client.get(address).text
+
+
+def test_an_order_that_nobody_gave_starts_nothing(
+    client: TestClient, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[CarryingOut] = []
+    monkeypatch.setattr(CarryingOut, "see_to", started.append)
+    for number in ("1000000", "9" * 30, "0", "-1"):
+        answer = client.get(f"/runs/run/samples/{ids['accepted']}/order/{number}")
+        assert answer.status_code in (404, 422)
+    assert client.get("/runs/run/samples/nobody/order/1").status_code == 404
+    assert not started
 
 
 def test_who_may_only_look_sees_no_orders_and_can_give_none(run: Path, ids: dict[str, str], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Form
+from fastapi import Path as FromPath
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
@@ -79,10 +80,13 @@ def override_routes(studio: Studio) -> APIRouter:
         return RedirectResponse(f"/runs/{key}/samples/{sample_id}{_list_query(back)}", 303)
 
     @router.get("/runs/{key}/samples/{sample_id}/order/{number}")
-    def order(key: str, sample_id: str, number: int) -> Response:
+    def order(key: str, sample_id: str, number: Annotated[int, FromPath(ge=1)]) -> Response:
         run = studio.run(key)
+        last = run.ledger.last_command(sample_id, "override")
+        if last is None or number > last.number:
+            raise HTTPException(404, f"nobody has given order {number} about sample {sample_id!r}")
         outcome = run.ledger.command(number)
-        if outcome is None and not studio.read_only:
+        if last.outcome is None and not studio.read_only:
             carrying[key].see_to()
         return studio.pages.response(
             "order.html.j2",
