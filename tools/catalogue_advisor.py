@@ -14,6 +14,8 @@ from pathlib import Path
 from memory.sample import Sample
 from tools.advisor import Advice, Idea
 from tools.catalogue import Catalogue
+from tools.catalogue_asides import aside, is_taking_back, taken_back
+from tools.catalogue_limits import less_colored, not_singled_out, one_by_one, strange
 from tools.catalogue_matcher import CatalogueMatcher, Embed, Match
 from tools.catalogue_relative import another, keeping, relative
 from tools.catalogue_replies import CANNOT, COLORED, NOTHING_YET, listed, noted_keeps
@@ -50,6 +52,8 @@ class CatalogueAdvisor:
         """
         if sample.description is None:
             raise ValueError(f"sample {sample.id!r} was not described; its facts decide what can be done")
+        if is_taking_back(sample.wish):
+            return self._back(sample)
         wish = self._plainer(read_wish(_together(sample), [each.number for each in sample.proposals]))
         before, others = _before(sample)
         turn = CatalogueTurn(
@@ -62,11 +66,21 @@ class CatalogueAdvisor:
         )
         if wish.asks == "help":
             return Advice(words=turn.capabilities)
+        if said := aside(turn):
+            return said
         if wish.asks == "surprise":
             return turn.anything()
         if wish.keeps and not wish.content and not wish.measure:
             return keeping(turn)
         return relative(turn) or _asked(turn) or _matched(turn)
+
+    def _back(self, sample: Sample) -> Advice:
+        """What was offered for an earlier wish, made again."""
+        earlier = taken_back(sample)
+        if not earlier:
+            return Advice(words="There is nothing to go back to: say what you want to see.")
+        advice = self.answered(sample.model_copy(update={"wish": earlier, "proposals": [], "talk": []}))
+        return replace(advice, words=f"Back to {earlier!r}. {advice.words}")
 
     def _plainer(self, wish: Wish) -> Wish:
         """Without words that the catalogue has not, where the others say what is meant: "I prefer it stronger"."""
@@ -93,6 +107,8 @@ def _before(sample: Sample) -> tuple[Wish | None, int]:
     said = [each.words for each in sample.talk if each.by == "person"][:-1]
     others = 0
     for words in reversed(said):
+        if is_taking_back(words):
+            continue
         wish = read_wish(words)
         others += wish.asks == "another" or bool(wish.refuses and not wish.content)
         if (wish.content or wish.measure) and not wish.push and not wish.asks:
@@ -139,17 +155,24 @@ def _of_family(turn: CatalogueTurn, name: str) -> Advice:
 
 def _matched(turn: CatalogueTurn) -> Advice:
     """What the catalogue has for the wish."""
+    turn = replace(turn, wish=less_colored(turn.wish))
     wish = turn.wish
     if kept := region_kept(wish.keeps):
         return _with_kept(turn, kept)
+    if question := not_singled_out(turn):
+        return question
     content = [word for word in wish.content if word not in wish.things]
     text = " ".join(word for word in wish.text.split() if word.strip(",.!?") not in wish.things)
     near = turn.near(text, content, wish.region)
     least = LEAST_OF_ORDER if wish.orders or wish.things else LEAST
     if wish.measure and not content:  # then it is known what must change, whatever else comes near
         near, least = turn.moving(), -1.0
+    if not wish.region:  # what a part of the clip lacks is no answer to who named no part
+        near = [each for each in near if each.suits or turn.matcher.region_of(each.instruction) == "whole"]
     if not near or near[0].score < least or (wish.things and not content):
         return _cannot(turn)
+    if each := one_by_one(turn, near):
+        return each
     suited = [match for match in near if match.suits and match.score >= min(least, LEAST)]
     if not near[0].suits and (not suited or suited[0].score < near[0].score - SPREAD / 2):
         return _unsuited(turn, near)
@@ -158,7 +181,9 @@ def _matched(turn: CatalogueTurn) -> Advice:
         return question
     notes = [f"It leaves out: {listed(wish.things, 'and')}."] if wish.things else []
     notes += [noted_keeps(wish.keeps, turn.facts)] if wish.keeps else []
-    return turn.offered(ideas_of(best, " ".join(notes)), " ".join(notes))
+    unknown = strange(turn, content, best[0].score)
+    before = [*notes, f"{unknown} What comes nearest:"] if unknown else notes
+    return turn.offered(ideas_of(best, " ".join(notes)), " ".join(before))
 
 
 def _either(turn: CatalogueTurn, best: Sequence[Match]) -> Advice | None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from memory.sample import Proposal
-from tools.advisor import MOST_IDEAS, Advice, Idea
-from tools.catalogue_replies import AS_FAR, ONE_AT_A_TIME, listed, noted_keeps
+from tools.advisor import Advice, Idea
+from tools.catalogue_replies import AS_FAR, ONE_AT_A_TIME, SHOWN, listed, noted_keeps
 from tools.catalogue_turn import ABOUT, LEAST, WHERE, CatalogueTurn, distinct, ideas_of
 from tools.catalogue_variation import expects, further, pushed
 from tools.catalogue_writer import edit_of
+from tools.instruction_checks import words_of
 from tools.wish import STEP, region_kept
 from tools.wish_words import Region, wish_words
 
 NEARER = 0.05
 """In likeness, that another setting of a look must be."""
+_LISTED = re.compile(r", | and ")
 _PLACES = frozenset(["background", "backdrop", "surroundings", "subject", "person"])
 
 
@@ -30,6 +34,8 @@ def relative(turn: CatalogueTurn) -> Advice | None:
         return elsewhere(turn, about, wish.region)
     if other := _other_setting(turn, about):
         return other
+    if wish.push > 0 and wish.content and not wish.number and not _has_color(turn, about):
+        return None  # more of a color that it has not: another edit
     if wish.push and not says_more and not (wish.region and not wish.content):
         return _pushed(turn, about, wish.push)
     return another(turn) if wish.asks == "another" and not wish.family else None
@@ -37,12 +43,12 @@ def relative(turn: CatalogueTurn) -> Advice | None:
 
 def another(turn: CatalogueTurn) -> Advice:
     """What comes next after what was offered for the last wish that said something."""
-    base, times = turn.before, turn.others
-    shown = frozenset(each.instruction.look for each in turn.sample.proposals)
+    base = turn.before
+    shown = frozenset(each.instruction.look for each in turn.sample.proposals) | _shown_before(turn)
     if base:
         found = turn.suited(base.text, base.content, base.region)
         fresh = [match for match in found if match.instruction.look not in shown]
-        if chosen := distinct(fresh, MOST_IDEAS * times)[MOST_IDEAS * (times - 1) :]:
+        if chosen := distinct(fresh):
             return turn.offered([Idea(instruction=match.instruction) for match in chosen])
     if turn.wish.refuses:
         return Advice(words=f"Without {listed(turn.wish.refuses, 'or')}: what should it be instead?")
@@ -71,6 +77,13 @@ def keeping(turn: CatalogueTurn) -> Advice:
     return elsewhere(turn, about, "subject" if kept == "background" else "background", before)
 
 
+def _shown_before(turn: CatalogueTurn) -> frozenset[str]:
+    """Looks that the agent has shown in this conversation, by its own words."""
+    said = [found["names"] for each in turn.sample.talk if each.by == "agent" for found in SHOWN.finditer(each.words)]
+    names = {name.partition(" (")[0].partition(" at strength")[0] for each in said for name in _LISTED.split(each)}
+    return frozenset(look for look in turn.matcher.catalogue.looks if turn.matcher.look_named(look) in names)
+
+
 def _spoken_of(turn: CatalogueTurn) -> Proposal | None:
     """The proposal that the words are about."""
     wish = turn.wish
@@ -84,6 +97,12 @@ def _spoken_of(turn: CatalogueTurn) -> Proposal | None:
         if turn.matcher.speaks_of(look, wish.content) or likeness[look] >= LEAST:
             return each
     return None
+
+
+def _has_color(turn: CatalogueTurn, about: Proposal) -> bool:
+    """Whether a proposal has the colors that are wished for; words for anything else count as had."""
+    asked = set(turn.wish.content) & wish_words().colors
+    return not asked or bool(asked & set(words_of(about.instruction.text)))
 
 
 def _pushed(turn: CatalogueTurn, about: Proposal, push: float) -> Advice:

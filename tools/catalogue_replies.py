@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from memory.sample import Instruction
@@ -13,6 +14,8 @@ AS_FAR = "{number} is as {way} as it goes."
 CANNOT = "I cannot do that: I add and remove nothing, and change nobody, no motion and no text."
 ONE_AT_A_TIME = "I do one edit at a time, and this cannot be put on top of the other."
 NOTHING_YET = "Stronger or weaker than what? Nothing is on offer yet; say what should change."
+SHOWN = re.compile(r"(?:Here (?:is|are)|nearest:|place of [0-9]+:) (?P<names>[^.]+(?:\.[0-9]+[^.]*)*)\.")
+"""Names of looks, in an answer that shows some."""
 MOST_LACKS = 2
 """Reasons that are told of why a look does not suit."""
 COLORED = {

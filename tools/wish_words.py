@@ -52,8 +52,15 @@ class WishWords(_Strict):
     another: re.Pattern[str]
     surprise: re.Pattern[str]
     help: re.Pattern[str]
+    courtesy: re.Pattern[str]
+    question: re.Pattern[str]
+    all_kept: re.Pattern[str]
+    back: re.Pattern[str]
+    back_to: re.Pattern[str]
+    foreign: Words
     orders: Words
     things: Words
+    colorable: Words
     colors: Words
     nearest: Mapping[str, Words]
     no_subject: str

@@ -1,0 +1,92 @@
+"""Answers to words that are no wish: thanks, questions, numbers of nothing, another language, taking back."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from memory.sample import Sample
+from tools.advisor import Advice
+from tools.catalogue_replies import SHOWN, listed
+from tools.catalogue_turn import CatalogueTurn
+from tools.wish import read_wish
+from tools.wish_words import wish_words
+
+_BARE_NUMBER = re.compile(r"(?:number|option|proposal|no|nr|take|choose)?[ .#]*(?P<number>-?[0-9]{1,30})\W*")
+_LETTERS = re.compile(r"[a-z]")
+ENGLISH = "I understand English only."
+NOTHING_CHANGES = "Then nothing changes: close the conversation, or say what should change."
+
+
+def aside(turn: CatalogueTurn) -> Advice | None:
+    """The answer; None where the words may be a wish."""
+    said, words = _plain(turn.sample.wish), wish_words()
+    if found := _BARE_NUMBER.fullmatch(said):
+        return Advice(words=_no_such(found["number"], turn.sample))
+    if _is_foreign(turn, said):
+        return Advice(words=f"{ENGLISH} {turn.capabilities}")
+    if words.courtesy.fullmatch(said.strip(" .!")):
+        return Advice(words=f"Say what you want to see. {turn.capabilities}")
+    if words.question.match(said):
+        return Advice(words=f"I answer no questions, I only edit: say what should be different. {turn.capabilities}")
+    if words.all_kept.fullmatch(said.strip(" .!")):
+        return Advice(words=NOTHING_CHANGES)
+    return None
+
+
+def taken_back(sample: Sample) -> str:
+    """The earlier wish that words such as undo lead back to; empty where there is none.
+
+    Wishes that only say how much, or where, lead back to what they were about.
+    """
+    stack: list[str] = []
+    shown: list[str] = []
+    for words, answer in _with_answers(sample):
+        if is_taking_back(words):
+            stack = stack[:-1]
+        elif SHOWN.search(answer):
+            stack.append(words)
+            shown.append(words)
+    named = set(read_wish(wish_words().back_to.sub("", _plain(sample.wish))).content)
+    if named & {"first", "beginning", "start"}:
+        return next(iter(shown), "")
+    left = [words for words in shown if named & set(read_wish(words).content)] if named else stack[:-1]
+    return next((words for words in reversed(left) if _says_what(words)), "")
+
+
+def is_taking_back(words: str) -> bool:
+    """Whether words are for what was there before."""
+    return wish_words().back.fullmatch(_plain(words).strip(" .!")) is not None
+
+
+def _with_answers(sample: Sample) -> Iterator[tuple[str, str]]:
+    """What the person said before the last words, each with what the agent answered."""
+    for said, answer in itertools.pairwise(sample.talk):
+        if said.by == "person" and answer.by == "agent":
+            yield said.words, answer.words
+
+
+def _says_what(words: str) -> bool:
+    wish = read_wish(words)
+    return bool((wish.content or wish.measure) and not wish.push and not wish.asks)
+
+
+def _no_such(number: str, sample: Sample) -> str:
+    offered = [str(each.number) for each in sample.proposals]
+    if not offered:
+        return f"There is no {number[:8]}: nothing is on offer yet. Say what you want to see."
+    return f"There is no {number[:8]} on offer now, only {listed(offered, 'and')}."
+
+
+def _is_foreign(turn: CatalogueTurn, said: str) -> bool:
+    """Whether words are in another script, or have some that are no English and none that the catalogue knows."""
+    if not _LETTERS.search(said):
+        return any(unicodedata.category(letter).startswith("L") for letter in said)
+    tokens = set(re.findall(r"[^\W\d_]+", said))
+    return bool(tokens & wish_words().foreign) and not any(map(turn.matcher.knows, turn.wish.content))
+
+
+def _plain(said: str) -> str:
+    return " ".join(said.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").split())
