@@ -119,6 +119,11 @@ def test_a_video_is_kept_once_without_sound_and_its_name_is_its_content(tmp_path
     for name in ("../config.yaml", "0" * 64 + ".mp4", f"../uploads/{taken.name}"):
         with pytest.raises(UploadRefused, match="no uploaded video"):
             upload_path(tmp_path, name)
+    for given in (film, tmp_path / "again.mov"):  # known already, and not yet
+        given.write_bytes(film.read_bytes() + (b"" if given == film else b"0"))
+        with pytest.raises(UploadRefused, match="too short: 10 frames, expected at least 49 frames"):
+            take_upload(tmp_path, given, UploadConfig(min_frames=49))
+    assert [path.name for path in (tmp_path / "uploads").iterdir()] == [taken.name]
     (tmp_path / "words.mp4").write_text("no film")
     with pytest.raises(UploadRefused, match="cannot be read as a video"):
         take_upload(tmp_path, tmp_path / "words.mp4")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from agent.command import CommandError, CommandFailed
-from agent.conversation.uploads import UploadRefused, take_upload
+from agent.conversation.uploads import UploadConfig, UploadRefused, take_upload
 from agent.profile import ProfileError, load_profile
 from agent.run_config import RunConfig, clips_folder, make_run_folder, saved_config, settle_config
 from ditto_models import assets
@@ -71,7 +71,8 @@ def given_clip(options: argparse.Namespace) -> Given | None:
     if named.isdecimal() and not Path(named).exists():
         return Given(clip_number=int(named))
     try:
-        taken = take_upload(options.out, Path(named))
+        least = UploadConfig(min_frames=saved_config(options.out).profile.clips.frames)
+        taken = take_upload(options.out, Path(named), least)
     except UploadRefused as error:
         raise CommandError(f"{named!r}: {error}") from error
     if options.at > taken.seconds:

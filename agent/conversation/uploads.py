@@ -41,6 +41,8 @@ class UploadConfig(BaseModel):
     """Pixels of the shorter side."""
     max_fps: float = Field(default=240.0, gt=0)
     """Frames a second of the file."""
+    min_frames: int = Field(default=1, ge=1)
+    """That are kept of it: what the run makes a clip of."""
     keep_seconds: float = Field(default=30.0, gt=0)
     """So much is kept, from the beginning: an edit is made of a few seconds."""
     keep_fps: float = Field(default=60.0, gt=0)
@@ -84,11 +86,11 @@ def take_upload(run: Path, file: Path, config: UploadConfig | None = None) -> Up
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
     if (folder / name).exists():
-        return _looked_at(folder / name, None, config)
+        return _long_enough(_looked_at(folder / name, None, config), config)
     handle, temporary = tempfile.mkstemp(suffix=".mp4.tmp", dir=folder)
     os.close(handle)
     try:
-        uploaded = _looked_at(file, Path(temporary), config, name)
+        uploaded = _long_enough(_looked_at(file, Path(temporary), config, name), config)
         _adopt(Path(temporary), folder / name)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -155,6 +157,13 @@ def _looked_at(file: Path, kept: Path | None, config: UploadConfig, name: str = 
         width=facts.width,
         height=facts.height,
     )
+
+
+def _long_enough(uploaded: Uploaded, config: UploadConfig) -> Uploaded:
+    if uploaded.frames < config.min_frames:
+        least = f"{config.min_frames} frames, at its rate {config.min_frames / uploaded.fps:.1f} s"
+        raise UploadRefused(f"the video is too short: {uploaded.frames} frames, expected at least {least}; give more")
+    return uploaded
 
 
 def _adopt(temporary: Path, place: Path) -> None:

@@ -50,7 +50,7 @@ ENDINGS: Mapping[str, str] = {
     "private": "This conversation is closed; nothing of it is in the dataset.",
     "rejected": "This pair was rejected; it is not in the dataset.",
     "failed": "This conversation failed.",
-    "quarantined": "The clip could not be read, so the conversation ended.",
+    "quarantined": "This clip cannot be used, so the conversation ended. Begin another one with another clip.",
 }
 EXAMPLES = ("Make it look like night", "Warmer evening light", "Make it a black and white film", "Make it autumn")
 """Of the catalogue, and each suits half of the sample clips or more."""

@@ -33,6 +33,7 @@ def routes(studio: Studio) -> APIRouter:
     @router.post("/runs/{key}/uploads")
     async def upload(key: str, request: Request) -> Response:
         run = studio.run(key)
+        least = config.model_copy(update={"min_frames": run.config.profile.clips.frames})
         await run_in_threadpool(desk.client, run)
         if turn.locked():
             return await _refuse(request, 429, "another video is being taken; try again when that is done")
@@ -41,7 +42,7 @@ def routes(studio: Studio) -> APIRouter:
                 try:
                     check_bytes(int(request.headers.get("content-length", "1")), config)
                     await _receive(request, Path(file.name), config)
-                    taken = await run_in_threadpool(take_upload, run.folder, Path(file.name), config)
+                    taken = await run_in_threadpool(take_upload, run.folder, Path(file.name), least)
                 except UploadRefused as error:
                     status = 413 if "too large" in str(error) else 422
                     return await _refuse(request, status, str(error))
