@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent.command import CommandError, command
 
-IDLE_SECONDS = 60.0
+IDLE_SECONDS = 300.0
 
 
 def parser() -> argparse.ArgumentParser:

@@ -118,6 +118,8 @@ class Conversations:
         self._worker.see_to(patient=True)
         tool = next(iter(CONVERSATION_CALLS.get(stage, ())), None)
         begun = [self._worker.owned_at(), *(_moment(event.at) for event in self._ledger.events(sample_id)[-1:])]
+        if order and is_ordered:  # since then it waits; the person's own time before that is no work
+            begun.append(_moment(order.at))
         known = self._ledger.seconds_of(tool) if tool else []
         return TalkStatus(
             stage=stage,

@@ -168,8 +168,8 @@ class Terminal:
         try:
             self._conversations.move(sample_id, Move(call="cancel"))
             self._say("cancelling; what a model is at runs to its end and is not used (Ctrl-C again leaves)", "dim")
-        except MoveError as error:
-            self._say(str(error), "dim")
+        except MoveError:
+            self._say("the agent has not begun yet; Ctrl-C again leaves, and what you said is kept", "dim")
 
     def _end(self, sample: Sample | None) -> None:
         if sample is None or sample.edit is None or sample.decision not in ("accepted", "private"):
