@@ -20,9 +20,12 @@ from tools.critic.axes import MODEL_AXES
 from tools.critic.model_judge import JudgeConfig, ModelJudge
 from tools.critic.model_of_sample import ModelSampleJudge
 from tools.critic.protocol import Judge
+from tools.instruction_grounding import Embed
 from tools.media import Media
+from tools.model_advisor import ModelAdvisor
 from tools.model_writer import ModelWriter, WriterConfig, WriterGround
 from tools.shown_clip import shown_clip
+from tools.talk_task import TalkOptions
 
 if TYPE_CHECKING:
     from ditto_models.vllm_pool import ServerPool
@@ -36,6 +39,8 @@ class Leads:
     captioner: Callable[[Media, Executor], Captioner] | None = None
     writer: Callable[[Media, Executor, WriterGround], ModelWriter] | None = None
     """In place of the catalogue's own words."""
+    advisor: Callable[[Media, Executor, TalkOptions, Embed], ModelAdvisor] | None = None
+    """In conversations, in place of the catalogue's."""
     judge: Callable[[Media, Executor], Judge] | None = None
     """Beside the critic."""
     pools: tuple[ServerPool, ...] = ()
@@ -53,6 +58,7 @@ def build_leads(profile: Profile, served: ServedModels | None = None) -> Leads:
         planner=_planner(profile.planner, served),
         captioner=_captioner(profile.describer, served),
         writer=_writer(profile.writer, served),
+        advisor=_advisor(profile.writer, served),
         judge=_judge(profile, served),
     )
     return replace(leads, pools=served.pools)
@@ -102,6 +108,24 @@ def _writer(
         )
 
     return choose("writer", component, {"catalogue": catalogue, "vllm": vllm})
+
+
+def _advisor(
+    component: Component, served: ServedModels
+) -> Callable[[Media, Executor, TalkOptions, Embed], ModelAdvisor] | None:
+    """Who writes instructions talks with people too."""
+    if component.kind != "vllm":
+        return None
+    config = config_of("writer", component, WriterConfig)
+    model = served.model("writer", config.server, config.temperature, config.talk_tokens)
+    return lambda media, executor, options, embed: ModelAdvisor(
+        chat=model.chat,
+        name=model.name,
+        config=config,
+        look=shown_clip(model.show_clip, media, executor),
+        options=options,
+        embed=embed,
+    )
 
 
 def _judge(profile: Profile, served: ServedModels) -> Callable[[Media, Executor], Judge] | None:

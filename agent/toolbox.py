@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from langchain_core.tools import BaseTool
 
+from agent.advising import build_advisor
 from agent.context import Models
 from agent.makers import change_finder
 from agent.nodes import is_of_sample
@@ -15,13 +16,11 @@ from agent.profile import Profile
 from agent.provenance import provenance
 from agent.stores import Stores
 from agent.verdicts import failed_axes, judge
-from ditto_models.assets import cache_folder
 from ditto_models.executors.base import Executor
 from ditto_models.gpu.network import Network
 from memory.sample import Clip, Critique, Provenance, Sample, Verdict
 from tools.accept import accept
 from tools.catalogue import Catalogue
-from tools.catalogue_advisor import CatalogueAdvisor
 from tools.catalogue_writer import propose_from, suiting_from
 from tools.clip_table import ClipTable
 from tools.critique_key_frame import critique_key_frame
@@ -106,7 +105,6 @@ def toolbox(parts: Parts) -> Mapping[str, BaseTool]:
         targets=target_masks(models, media, executor, runner),
     )
     judging = KeyFrameJudging(critic=critic, rule=of_key_frame, executor=executor, judge=judged_by)
-    advisor = CatalogueAdvisor(parts.catalogue, models.embedder.embed, cache_folder() / "vectors")
     return {
         "sample_clip": sample_clip(
             parts.clips, parts.given, parts.are_as_looked_at, media.artifacts, parts.decoder, made_by
@@ -125,7 +123,7 @@ def toolbox(parts: Parts) -> Mapping[str, BaseTool]:
         "retry": retry(),
         "accept": accept(made_by),
         "reject": reject(),
-        "propose_edits": propose_edits(advisor),
+        "propose_edits": propose_edits(build_advisor(models, parts.catalogue, media, executor)),
         "preview_edits": preview_edits(maker, judging, is_of_sample),
     }
 

@@ -85,6 +85,12 @@ class CatalogueMatcher:
         same = (self._words[place] for place, each in enumerate(self._instructions) if each.look == look)
         return bool(wanted & named) or any(wanted & words for words in same)
 
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors ND of texts; those of the catalogue's own are at hand."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._places]
+        made = dict(zip(new, self._embed(new), strict=True)) if new else {}
+        return np.stack([made[text] if text in made else self._vectors[self._places[text]] for text in texts])
+
     def knows(self, word: str) -> bool:
         """Whether any instruction has a word."""
         return folded(word) in self._vocabulary
@@ -146,6 +152,10 @@ class CatalogueMatcher:
     @cached_property
     def _words(self) -> list[frozenset[str]]:
         return [frozenset(map(folded, words_of(instruction.text))) for instruction in self._instructions]
+
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {instruction.text: place for place, instruction in enumerate(self._instructions)}
 
     @cached_property
     def _vocabulary(self) -> frozenset[str]:

@@ -14,16 +14,15 @@ from string import ascii_uppercase
 from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel, ConfigDict, Field
 
-from memory.instructions import Neighbour, normalise
+from memory.instructions import Neighbour
 from memory.sample import Instruction, Sample
 from tools.ask import Asker, Part, Question, Unreadable, text_part
 from tools.captioner import one_line
 from tools.edit_options import EditOption, Options
 from tools.instruction_about import LEAST, MARGIN, Likeness
-from tools.instruction_checks import Form, problems_of_form, tidy
-from tools.instruction_grounding import Embed, ungrounded
+from tools.instruction_checks import Form, tidy
+from tools.instruction_grounding import Embed
 from tools.shown_clip import Look
-from tools.target_checks import problems_of_result, problems_of_target
 from tools.write_instruction import Refused
 from tools.writer_task import (
     MOST_OPTIONS,
@@ -38,6 +37,7 @@ from tools.writer_task import (
     task_text,
     words_aimed_for,
 )
+from tools.written_checks import Wording, WrittenChecks
 
 Nearest = Callable[[str, str, int], Awaitable[list[Neighbour]]]
 """Edit type, text and count to the nearest earlier instructions."""
@@ -70,6 +70,17 @@ class WriterConfig(BaseModel):
     """How much nearer another option may be."""
     named_least: float = Field(default=0.65, ge=-1, le=1)
     """Likeness from which two words are taken to name the same thing."""
+    talk_tokens: int = Field(default=1024, ge=64)
+    """Of an answer in a conversation, which may hold several edits."""
+
+    def checks(self, embed: Embed) -> WrittenChecks:
+        """What its texts are held against."""
+        return WrittenChecks(
+            embed=embed,
+            about_least=self.about_least,
+            about_margin=self.about_margin,
+            named_least=self.named_least,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,32 +186,11 @@ class ModelWriter:
         text, option = tidy(said.instruction), task.options[chosen]
         target = one_line(said.target).rstrip(".") if isinstance(said, WrittenWithTarget) else ""
         result = one_line(said.result) if isinstance(said, WrittenWithTarget | WrittenOpenly) else ""
-        problems = problems_of_form(text, task.form) or [
-            *self._problems_of_meaning(task, text, chosen),
-            *self._problems_of_target(task, text, target, option),
-            *(problems_of_result(result) if option.is_open else []),
-        ]
-        if problems:
+        wording = Wording(text=text, target=target, result=result)
+        checked = (task.form, _grounds(task.sample), (task.likeness, chosen), task.edit_type)
+        if problems := self.config.checks(self.ground.embed).problems(wording, option, *checked):
             return Refused(text=text, problem="; ".join(problems))
         return option.instruction(text, task.edit_type, target, result)
-
-    def _problems_of_target(self, task: _Task, text: str, target: str, option: EditOption) -> list[str]:
-        if not option.names:
-            return []
-        sources, least = _grounds(task.sample), self.config.named_least
-        return problems_of_target(target, text, option.names, sources, self.ground.embed, least)
-
-    def _problems_of_meaning(self, task: _Task, text: str, chosen: int) -> list[str]:
-        config, option = self.config, task.options[chosen]
-        sources = [*_grounds(task.sample), task.edit_type.replace("_", " "), *option.words]
-        missing = ungrounded(text, sources, self.ground.embed, config.named_least)
-        strayed = task.likeness.problem(text, chosen, config.about_least, config.about_margin)
-        problems = {
-            f"it takes for granted {', '.join(map(repr, missing))}, which the caption does not have": bool(missing),
-            "it is an example of its option, word for word; use words of your own": _is_copied(text, option),
-            strayed: bool(strayed),
-        }
-        return [problem for problem, found in problems.items() if found]
 
     async def _repeat(self, instruction: Instruction) -> Refused:
         near = await self.ground.nearest(instruction.edit_type, instruction.text, 1)
@@ -210,7 +200,3 @@ class ModelWriter:
 
 def _grounds(sample: Sample) -> list[str]:
     return grounds(sample, sample.description.facts if sample.description else {})
-
-
-def _is_copied(text: str, option: EditOption) -> bool:
-    return normalise(text) in map(normalise, option.words)
