@@ -99,6 +99,14 @@ def test_a_person_rejects_by_keyboard_and_the_dataset_follows(
     shown: StudioProcess, page: Page, run: Path, accepted: str
 ) -> None:
     watch(page, shown, accepted)
+    page.keyboard.type("halo")  # typed on while the page loaded: no "a" for accept
+    assert not page.get_by_label("Why accept?").is_visible()
+    page.locator("a[rel=next], a[rel=prev]").first.evaluate("link => link.onclick = () => false")  # it takes its time
+    page.keyboard.press(page.locator("a[rel=next], a[rel=prev]").first.get_attribute("rel")[0])  # type: ignore[index]
+    page.wait_for_timeout(1100)
+    page.keyboard.press("r")  # meant for the sample that is not there yet
+    assert not page.get_by_label("Why reject?").is_visible()
+    watch(page, shown, accepted)
     page.keyboard.press("r")
     page.keyboard.type("n p a")  # keys of the page, were it not a field
     assert page.get_by_label("Why reject?").input_value() == "n p a"

@@ -1,9 +1,21 @@
 // The page of one sample: keys, and the page as it is once an order was carried out.
 "use strict";
 (() => {
-  const follow = (way) => document.querySelector(`a[rel="${way}"]`)?.click();
+  // Who types on while the next sample loads must order nothing by it: neither of the sample that they leave, nor of
+  // the next one by letters of a reason whose first key was lost.
+  const STRAY_MS = 1000;
+  let leaving = false;
+  let strayAt = -STRAY_MS;
+  window.addEventListener("pageshow", () => { leaving = false; });
+
+  const follow = (way) => {
+    const link = document.querySelector(`a[rel="${way}"]`);
+    leaving = link !== null;
+    link?.click();
+  };
 
   const open = (way) => {
+    if (leaving || performance.now() - strayAt < STRAY_MS) return;
     const details = document.querySelector(`[data-way="${way}"]`);
     if (!details) return;
     details.open = true;
@@ -34,7 +46,9 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (isTyping(event.target) || keys()?.open || !Object.hasOwn(acts, event.key)) return;
+    if (isTyping(event.target) || keys()?.open) return;
+    if (/^\p{L}$/u.test(event.key) && !Object.hasOwn(acts, event.key)) strayAt = performance.now();
+    if (!Object.hasOwn(acts, event.key)) return;
     event.preventDefault();
     acts[event.key]();
   });
@@ -48,6 +62,7 @@
   });
 
   document.addEventListener("htmx:after:swap", () => {
-    if (document.querySelector("[data-carried-out]")) location.reload();
+    const typed = [...document.querySelectorAll("input[name=note]")].some((note) => note.value);
+    if (document.querySelector("[data-carried-out]") && !typed) location.reload();
   });
 })();
