@@ -13,6 +13,8 @@ from memory.ledger import Ledger
 from tests.fake_run import fake_models, fake_profile, make_clips, run_fake
 from tests.talks_by_hand import HandTalk
 
+SECRET = "a wish of my own"
+"""In a conversation that its person gave to nobody."""
 ATTACK = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
 
 
@@ -34,5 +36,10 @@ def shown_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         talk.preview()
         talk.move(Move(call="approve", number=1))
         talk.make()
-        talk.move(Move(call="close"))
+        talk.move(Move(call="keep"))
+        talk.accept()
+        secret = HandTalk.begun(ledger, 2, f"Make it {SECRET}")
+        secret.look()
+        secret.say("What do you mean?")
+        secret.move(Move(call="close"))
     return folder / "one", folder / "two"

@@ -15,6 +15,7 @@ from agent.studio.__main__ import main
 from agent.studio.bundle import MARK
 from agent.studio.bundle_places import Places, place_of
 from agent.studio.said_paths import SaidPaths
+from tests.shown_runs import ATTACK, SECRET
 
 REFERENCE = "ab" * 32 + ".mp4"
 
@@ -88,7 +89,15 @@ def test_nothing_of_this_machine_is_said(built: Path, shown_runs: tuple[Path, Pa
     assert len(pages) > 8
     for path in pages:
         assert folder not in path.read_text(), path
+        assert SECRET not in path.read_text(), path
     assert any("clip0.mp4" in path.read_text() for path in pages)
+
+
+def test_conversations_are_shown_where_their_person_gave_them(built: Path) -> None:
+    assert [path.name for path in built.glob("runs/*/talks/*.html")] == ["talk-000000000001.html"]
+    page = (built / "runs" / "one" / "talks" / "talk-000000000001.html").read_text()
+    assert "Make it snow a little." in page
+    assert ATTACK not in page
 
 
 def test_only_an_earlier_copy_is_replaced(

@@ -11,6 +11,8 @@ import json
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from agent.command import CommandError
@@ -23,7 +25,9 @@ from agent.studio.guard import Guard
 from agent.studio.pages import SECTIONS
 from agent.studio.runs import StudioRun, open_runs
 from agent.studio.said_paths import SaidPaths
+from memory.copy_to_show import copy_to_show
 from memory.group_commit import now
+from memory.ledger import Ledger
 
 MARK = "ditto-bundle.json"
 """A file that only such a copy has, so that only such a copy is replaced."""
@@ -39,20 +43,28 @@ def bundle(options: argparse.Namespace) -> int:
     """
     target: Path = options.bundle
     check_place(target)
-    runs = open_runs([options.run, *options.others], read_only=True)
+    opened = open_runs([options.run, *options.others], read_only=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as made:
-        copied = Path(made) / "copy"
-        places = Places(runs=runs)
-        pages = BundlePages(runs, places)
-        scratch = Path(made) / "scratch"
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as made, ExitStack() as stack:
+        copied, scratch = Path(made) / "copy", Path(made) / "scratch"
         scratch.mkdir()
+        left_out = 0
+        runs: dict[str, StudioRun] = {}
+        for key, run in opened.items():
+            run.ledger.close()
+            shown = scratch / key / "ledger.sqlite"
+            shown.parent.mkdir()
+            left_out += copy_to_show(run.folder / "ledger.sqlite", shown)
+            runs[key] = replace(run, ledger=stack.enter_context(closing(Ledger(shown))))
+        pages = BundlePages(runs, Places(runs=runs))
         studio = Studio(runs=runs, pages=pages, scratch=scratch, read_only=True)
         count = asyncio.run(_Copy(create_app(studio), studio, pages, copied).write())
         copied.chmod(0o755)
         _put(copied, target, Path(made) / "before")
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     print(f"{count} pages, {size / 1e6:.1f} MB in {target}: open {target / 'index.html'}, or serve the folder")
+    if left_out:
+        print(f"left out: {left_out} conversations that nobody gave to the dataset")
     return 0
 
 
