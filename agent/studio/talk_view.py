@@ -101,6 +101,8 @@ class TalkView:
     waits: bool
     """Whether it is the person's turn."""
     ended: bool
+    chosen: int
+    """The proposal that the person has turned to last and whose video can be made; 0 for none."""
     seen: str
     """Changes whenever anything that is shown does, but for the clock."""
 
@@ -121,8 +123,14 @@ def talk_view(sample: Sample, turns: Sequence[Turn], status: TalkStatus, pending
         chips=_chips(sample),
         waits=waits,
         ended=status.stage == "done",
+        chosen=_chosen(sample) if waits and turns and turns[-1].call == "choose" else 0,
         seen=hashlib.sha256(repr((told, status.working, status.expected_seconds)).encode()).hexdigest()[:16],
     )
+
+
+def _chosen(sample: Sample) -> int:
+    found = next((each for each in sample.proposals if each.number == sample.focus), None)
+    return found.number if found and found.key_frame and not blocked(found.verdict) else 0
 
 
 def quiet_status(sample: Sample) -> TalkStatus:
