@@ -35,6 +35,7 @@ DOING = {
     "critique_video": "judging the video",
     "accept": "keeping the pair",
 }
+WAITING = "waiting to be taken up"
 GLANCE_SECONDS = 0.2
 CLIPS_SHOWN = 20
 CLIPS_WAIT_SECONDS = 120.0
@@ -240,12 +241,10 @@ class Progress:
 
     def show(self, status: TalkStatus, cancelling: bool) -> None:
         """How it stands."""
-        doing = (
-            DOING.get(status.tool or "", status.tool or "") if status.since is not None else "waiting to be taken up"
-        )
+        doing = DOING.get(status.tool, status.tool) if status.tool and status.since is not None else WAITING
         if self._status:
             taken = f", {status.since:.0f} s" if status.since is not None else ""
-            how = "cancelling" if cancelling else "Ctrl-C cancels"
+            how = "Ctrl-C again leaves" if cancelling else "Ctrl-C cancels"
             self._status.update(Text(f"{doing}{taken}{_expected(status.expected_seconds)} ({how})"))
         elif doing != self._told:
             self._told = doing
