@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Protocol
 
 from langchain_core.tools import BaseTool
@@ -39,6 +40,9 @@ from memory.sample import Event, ModelCall, Sample, Stage
 from tools.result import NoClipLeft, PoisonInput, ToolError, ToolResult
 
 Update = dict[str, object]
+RESUME = "resume"
+MOST_RESUMED = 2
+"""Times that a step of a conversation is begun anew because its process ended."""
 _JSON: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
@@ -144,6 +148,21 @@ class Steps:
         event = _event(sample, move.call, None, changes, leads_to)
         arguments = move.arguments | ({"order": order} if order else {})
         after, _ = await self._keep(sample, number, event.model_copy(update={"by": "person", "arguments": arguments}))
+        return after
+
+    async def resume(self, sample: Sample, number: int) -> Sample:
+        """Go on with a conversation whose process ended in the middle of a step, and say so in its trace.
+
+        A step at which that happens again and again is given up: it may be what ends the process.
+        """
+        ended = list(takewhile(lambda event: event.tool == RESUME, reversed(self.ledger.events(sample.id))))
+        if len(ended) >= MOST_RESUMED:
+            said = f"the process that was at this step ended {len(ended) + 1} times; it may need more than there is"
+            return await self.fail(sample, number, ToolError(said))
+        event = _event(sample, RESUME, None, {}, sample.stage)
+        after, _ = await self._keep(
+            sample, number, event.model_copy(update={"note": "the process that was at this step ended; it goes on"})
+        )
         return after
 
     async def _act(self, tool: ToolName, state: SampleState) -> Update:

@@ -1,14 +1,17 @@
 """python -m agent.chat, driven by a pipe as a script would."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agent.conversation.worker_log import last_line
 from agent.conversation.worker_process import WorkerProcess
 from ditto_models import assets, video
 from memory.dataset import read_metadata
@@ -29,7 +32,7 @@ def started(*arguments: object) -> "subprocess.Popen[str]":
     )
 
 
-def test_a_person_cancels_goes_on_leaves_and_comes_back(tmp_path: Path) -> None:
+def test_a_person_cancels_goes_on_leaves_and_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     with talk_session(run, make_clips(tmp_path / "clips")):
         pass
@@ -58,16 +61,18 @@ def test_a_person_cancels_goes_on_leaves_and_comes_back(tmp_path: Path) -> None:
         tools = [event.tool for event in ledger.events(sample_id)]
     assert tools[3:] == ["say", "cancel", "say", "propose_edits", "preview_edits", "choose"]
 
-    back = started("--out", run, "--continue", sample_id)
-    out, error = back.communicate("generate it\nkeep it\n", timeout=60)
-    assert (back.returncode, error) == (0, "")
-    assert "the critic says: accepted" in out
-    assert f"kept: the pair {sample_id} is in {run}/dataset" in out
+    monkeypatch.setattr("sys.stdin", io.StringIO("generate it\nkeep it\n"))
+    back = call("agent.chat", "--out", run, "--continue", sample_id)
+    assert (back.returncode, back.stderr) == (0, "")
+    assert "the critic says: accepted" in back.stdout
+    assert f"kept: the pair {sample_id} is in {run}/dataset" in " ".join(back.stdout.split())
     assert [line["id"] for line in read_metadata(run / "dataset")] == [sample_id]
     again = call("agent.chat", "--out", run, "--continue", sample_id)
     assert again.returncode == 2
     assert "has ended; begin another one" in line_of(again.stderr)
     os.kill(int(holder(run).split()[1]), signal.SIGTERM)
+    while last_line(run)[1] != "ended: it was told to stop":
+        time.sleep(0.05)
 
 
 def test_a_wish_for_a_file_of_ones_own_becomes_a_pair_on_the_embedded_profile(tmp_path: Path) -> None:

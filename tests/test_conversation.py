@@ -196,6 +196,25 @@ def test_a_conversation_left_at_work_goes_on_when_the_run_is_opened(tmp_path: Pa
         assert (row.sample.stage, len(row.sample.proposals)) == ("awaiting_person", 2)
 
 
+def test_a_step_that_ends_the_process_again_and_again_is_given_up(session: Session) -> None:
+    async def talk(it: Talk) -> None:
+        await it.say(**BEGIN)
+        await it.leave(call="say", words="slow snow")
+        for _ in range(3):  # as a kill would
+            it.host.drop()
+            await asyncio.wait(it.host.tasks)
+            it.host.collect()
+            it.host.resume()
+            await asyncio.sleep(0.1)
+        await asyncio.wait(it.host.tasks)
+        assert it.sample.stage == "awaiting_person"
+        assert "ended 3 times" in (it.ledger.events(it.id)[-1].error or "")
+        await it.say(call="say", words="rain")
+        assert len(it.sample.proposals) == 2
+
+    assert talking(session, talk).tools[3:7] == ["say", "resume", "resume", "plan"]
+
+
 def test_a_campaign_and_a_conversation_go_on_in_one_run_at_once(tmp_path: Path) -> None:
     talks: list[Talk] = []
 

@@ -15,12 +15,12 @@ import pytest
 
 from agent.conversation.client import Conversations
 from agent.conversation.handing_over import taken_over
-from agent.conversation.moves import Move
 from agent.conversation.worker_log import last_line
 from agent.conversation.worker_process import WorkerProcess
 from memory.ledger import Ledger
 from memory.owner import Owner, holder
 from memory.talk import Given
+from tests.commands import ROOT
 from tests.fake_run import make_clips
 from tests.fake_talk import talk_session
 
@@ -40,104 +40,76 @@ def run(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def client(run: Path) -> Iterator[Conversations]:
+def ledger(run: Path) -> Iterator[Ledger]:
     with closing(Ledger(run / "ledger.sqlite")) as ledger:
-        yield Conversations(run, ledger, WorkerProcess(run, FAKE))
+        yield ledger
 
 
 def pid_of(run: Path) -> int:
     return int(holder(run).split()[1]) if holder(run) else 0
 
 
-def until(found: Callable[[], object], seconds: float = 60.0) -> None:
+def until(found: Callable[[], object], seconds: float = 90.0) -> None:
     end = time.monotonic() + seconds
     while not found():
         assert time.monotonic() < end, "it did not come to that"
         time.sleep(0.05)
 
 
-def served(run: Path) -> int:
-    return (run / "talk.log").read_text().count("serving conversations")
+def test_two_people_have_one_worker_that_is_killed_goes_on_and_makes_room_for_a_campaign(
+    run: Path, ledger: Ledger
+) -> None:
+    clients = [Conversations(run, ledger, WorkerProcess(run, FAKE)) for _ in range(2)]
+    begun: dict[int, str] = {}
 
+    def begin(place: int) -> None:
+        begun[place] = clients[place].begin(Given(clip_number=1), "slow snow")
 
-def test_a_killed_worker_is_started_again_and_does_each_thing_once(run: Path, client: Conversations) -> None:
-    sample_id = client.begin(Given(clip_number=1))
-    until(lambda: not client.status(sample_id).working)
-    client.hear(sample_id, "slow snow")
-    until(lambda: client.status(sample_id).stage == "described")
-    status = client.status(sample_id)
+    threads = [threading.Thread(target=begin, args=(place,)) for place in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(lambda: all(client.status(begun[place]).stage == "described" for place, client in enumerate(clients)))
+    status = clients[0].status(begun[0])
     assert (status.working, status.tool) == (True, "propose_edits")
+    assert (run / "talk.log").read_text().count("serving") == 1
+
     first = pid_of(run)
     os.kill(first, signal.SIGKILL)
-    until(lambda: not client.status(sample_id).working)
+    until(lambda: not any(client.status(begun[place]).working for place, client in enumerate(clients)))
     assert pid_of(run) not in (0, first)
-    with closing(Ledger(run / "ledger.sqlite", read_only=True)) as ledger:
-        events = Counter(event.tool for event in ledger.events(sample_id))
-        row = ledger.row(sample_id)
-    assert row is not None
-    assert (row.sample.stage, len(row.sample.proposals)) == ("awaiting_person", 2)
-    assert set(events.values()) == {1}
-    assert set(events) == {"begin", "sample_clip", "describe_clip", "say", "propose_edits", "preview_edits"}
+    for sample_id in begun.values():
+        assert Counter(event.tool for event in ledger.events(sample_id)) == dict.fromkeys(
+            ("begin", "sample_clip", "describe_clip", "resume", "propose_edits", "preview_edits"), 1
+        )
+        assert len(clients[0].sample(sample_id).proposals) == 2
 
-
-def test_two_clients_at_once_have_one_worker_that_makes_room_for_a_campaign(run: Path) -> None:
-    def talk(found: list[str]) -> None:
-        with closing(Ledger(run / "ledger.sqlite")) as ledger:
-            client = Conversations(run, ledger, WorkerProcess(run, FAKE))
-            sample_id = client.begin(Given(clip_number=1), "snow")
-            until(lambda: not client.status(sample_id).working)
-            found.append(client.sample(sample_id).stage)
-
-    found: list[str] = []
-    both = [threading.Thread(target=talk, args=(found,)) for _ in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join(60)
-    assert found == ["awaiting_person"] * 2
-    assert served(run) == 1
     said: list[str] = []
-    with taken_over(run, said.append) as is_owned, Owner(run), closing(Ledger(run / "ledger.sqlite")) as ledger:
+    with taken_over(run, said.append) as is_owned, Owner(run):
         assert last_line(run)[1] == "ended: a campaign carries the conversations on"
         assert "conversations are held in this run" in said[0]
         is_owned(ledger)
         assert not ledger.open_commands()
 
 
-def test_a_worker_whose_starter_is_gone_ends_its_work_first(run: Path, client: Conversations) -> None:
-    starter = (
-        "import sys, time; from pathlib import Path; from agent.conversation.client import Conversations;"
-        "from agent.conversation.worker_process import WorkerProcess; from memory.ledger import Ledger;"
-        "from memory.talk import Given; run = Path(sys.argv[1]);"
-        f"client = Conversations(run, Ledger(run / 'ledger.sqlite'), WorkerProcess(run, {FAKE!r}));"
-        "print(client.begin(Given(clip_number=1), 'slow snow'))"
-    )
-    done = subprocess.run([sys.executable, "-c", starter, str(run)], capture_output=True, text=True, check=True)
-    sample_id = done.stdout.strip()
-    until(lambda: "ended: " in (run / "talk.log").read_text())
-    assert "the one who started it is gone" in (run / "talk.log").read_text()
-    assert client.sample(sample_id).stage == "awaiting_person"
-    assert len(client.sample(sample_id).proposals) == 2
-
-
-def test_a_run_that_somebody_owns_gets_no_worker_and_one_that_cannot_start_says_why(
-    run: Path, client: Conversations
+def test_a_worker_that_cannot_start_says_why_and_one_that_was_left_ends_its_work_first(
+    run: Path, ledger: Ledger
 ) -> None:
+    client = Conversations(run, ledger, WorkerProcess(run, FAKE))
     with Owner(run):
-        sample_id = client.begin(Given(clip_number=1))
+        sample_id = client.begin(Given(clip_number=1), "slow snow")
         assert client.status(sample_id).working
-        time.sleep(0.3)
-        assert not (run / "talk.log").exists()
+        assert not (run / "talk.log").exists(), "somebody owns the run"
     config = run / "config.yaml"
     kept = config.read_text()
     config.write_text(kept.replace("profile_name", "nonsense"))
     client.wake()
     until(lambda: client.status(sample_id).problem)
     assert "config.yaml' is damaged" in client.status(sample_id).problem
-    time.sleep(0.3)
     assert (run / "talk.log").read_text().count("starting") == 1, "it is not tried all the time"
     config.write_text(kept)
-    client.move(client.begin(Given(clip_number=1)), Move(call="cancel"))
-    until(lambda: client.status(sample_id).stage == "awaiting_person")
-    os.kill(pid_of(run), signal.SIGTERM)
-    until(lambda: last_line(run)[1] == "ended: it was told to stop")
+    alone = [sys.executable, "-m", FAKE, str(run), "--starter", "1"]
+    done = subprocess.run(alone, cwd=ROOT, capture_output=True, text=True, timeout=90, check=True)
+    assert done.stdout.splitlines()[-1] == "ended: the one who started it is gone, and nothing is under way"
+    assert (client.status(sample_id).stage, len(client.sample(sample_id).proposals)) == ("awaiting_person", 2)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.command import CommandError, command
+from agent.conversation.worker_log import worker_log
 
 IDLE_SECONDS = 300.0
 
@@ -52,12 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if not (options.run / "config.yaml").is_file():
         raise CommandError(f"{str(options.run)!r} is no run: it has no config.yaml; expected the --out of agent.run")
-    # Loaded late: `--help` should not wait for graphs and networks, nor should one that is not needed.
-    from agent.conversation.worker_log import worker_log
-
     with worker_log(options.run) as log:
         if log is None:
             return 0
+        # Loaded late: `--help` should not wait for graphs and networks, nor should one that is not needed.
         from agent.conversation.worker import serve
 
         return serve(options, log)

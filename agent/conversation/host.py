@@ -50,7 +50,7 @@ class ConversationHost:
         """Go on with conversations in which the agent was at work when the run was left."""
         for row in self._session.stores.ledger.rows(_AT_WORK):
             if row.sample.id not in self._tasks:
-                self._go_on(row.sample, row.number)
+                self._tasks[row.sample.id] = asyncio.create_task(self._resumed(row.sample, row.number))
 
     async def take_orders(self) -> int:
         """Carry out what people asked for meanwhile, in the order in which they did; returns how many moves that was.
@@ -142,6 +142,13 @@ class ConversationHost:
     def _go_on(self, sample: Sample, number: int) -> None:
         earlier = self._tasks.get(sample.id)
         self._tasks[sample.id] = asyncio.create_task(self._talk(sample, number, earlier))
+
+    async def _resumed(self, sample: Sample, number: int) -> None:
+        sample = await self._session.steps.resume(sample, number)
+        if sample.stage not in PARKED:
+            await self._talk(sample, number, None)
+        else:
+            await self._settling.settle(sample)
 
     async def _talk(self, sample: Sample, number: int, earlier: asyncio.Task[None] | None) -> None:
         if earlier:  # its event is in the ledger, so the person could answer, but it may not have ended yet
