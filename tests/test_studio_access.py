@@ -62,20 +62,19 @@ def shown(shown_runs: tuple[Path, Path]) -> Iterator[StudioProcess]:
 
 
 def kind_of(address: str) -> str:
-    """An address with its ids left out: one page of each kind is looked at."""
-    parts = urlsplit(address)
-    asked = "&".join(sorted(part.partition("=")[0] for part in parts.query.split("&")))
-    return re.sub(r"/runs/\w+", "/runs/RUN", re.sub(r"/(?=[^/]*\d)[^/]+", "/ID", parts.path)) + "?" + asked
+    """An address with its ids and its query left out: one page of each kind is looked at."""
+    return re.sub(r"/runs/\w+", "/runs/RUN", re.sub(r"/(?=[^/]*\d)[^/]+", "/ID", urlsplit(address).path))
 
 
 def pages_of(page: Page, start: str) -> Iterator[str]:
     """Opens one page of every kind that is reached by links."""
-    waiting, kinds = [start], {kind_of(start)}
+    waiting, kinds = [start], {kind_of(start), "/"}
     for _ in range(MOST_PAGES):
         if not waiting:
             return
         address = waiting.pop(0)
         page.goto(address)
+        kinds.add(kind_of(page.url))  # the first leads on to another
         yield address
         for link in page.evaluate(
             "() => [...document.querySelectorAll('main a[href]:not([download]), header a[href]')].map((a) => a.href)"
