@@ -11,6 +11,7 @@ from agent.command import CommandError
 from agent.profile import Profile, differences
 from ditto_models import assets
 from ditto_models.settings import first_problem
+from ditto_models.yaml_text import from_yaml
 
 
 class RunConfig(BaseModel):
@@ -92,7 +93,7 @@ def saved_config(run: Path) -> RunConfig:
     """
     path = run / "config.yaml"
     try:
-        return RunConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return RunConfig.model_validate(from_yaml(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValueError) as error:
         reason = first_problem(error) if isinstance(error, ValidationError) else str(error).splitlines()[0]
         raise CommandError(

@@ -20,8 +20,9 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict
+
+from ditto_models.yaml_text import from_yaml
 
 TABLE_PATH = Path(__file__).with_suffix(".yaml")
 CLIPS = ("bigbuckbunny", "bikes", "city")
@@ -162,7 +163,7 @@ def cache_folder() -> Path:
 @cache
 def load_table() -> Table:
     """The table that ships with the code."""
-    return Table.model_validate(yaml.safe_load(TABLE_PATH.read_text()))
+    return Table.model_validate(from_yaml(TABLE_PATH.read_text()))
 
 
 def ensure(name: str) -> Path:

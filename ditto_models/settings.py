@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from ditto_models.yaml_text import from_yaml
+
 
 class SettingsError(ValueError):
     """Settings that cannot be used; the message says which key, what was expected, what to do."""
@@ -33,7 +35,7 @@ def read_settings(name: str, folder: Path, what: str, before: tuple[Path, ...] =
     if path.resolve() in before:
         raise SettingsError(f"{what} {str(path)!r} extends itself; expected a chain that ends")
     try:
-        values = yaml.safe_load(path.read_text())
+        values = from_yaml(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{what} {str(path)!r} is not YAML: {_one_line(error)}") from error
     values = _unshared(values)
@@ -72,7 +74,7 @@ def override(
     if not isinstance(place, dict):
         raise SettingsError(f"override {text!r}: the {what} has no section {'.'.join(parents)!r}")
     try:
-        place[last] = yaml.safe_load(value)
+        place[last] = from_yaml(value)
     except yaml.YAMLError as error:
         raise SettingsError(f"override {text!r}: its value is not YAML: {_one_line(error)}") from error
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ditto_models.yaml_text import from_yaml
 from memory.sample import Instruction, Scope
 
 CATALOGUE_PATH = Path(__file__).parents[1] / "prompts" / "catalogue"
@@ -139,14 +139,24 @@ class Catalogue(BaseModel):
             ValueError: two files have a look of one name.
             pydantic.ValidationError: an entry has an unknown key, an unsound phrasing, or a text that another one has.
         """
+        return cls._shipped() if path == CATALOGUE_PATH else cls._read(path)
+
+    @classmethod
+    @cache
+    def _shipped(cls) -> Self:
+        """Read once: it takes a sixth of a second, and every session asks for it several times."""
+        return cls._read(CATALOGUE_PATH)
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
         kinds = (path / KINDS_FILE).read_text()
         looks: dict[str, object] = {}
         for file in sorted(path.glob("*.yaml")):
-            family = yaml.safe_load(kinds + file.read_text())["looks"] if file.name != KINDS_FILE else {}
+            family = from_yaml(kinds + file.read_text())["looks"] if file.name != KINDS_FILE else {}
             if twice := looks.keys() & family.keys():
                 raise ValueError(f"{file.name}: {', '.join(sorted(twice))} stands in another file too; rename it")
             looks |= family
-        return cls.model_validate({"kinds_of_clip": yaml.safe_load(kinds)["kinds_of_clip"], "looks": looks})
+        return cls.model_validate({"kinds_of_clip": from_yaml(kinds)["kinds_of_clip"], "looks": looks})
 
     @model_validator(mode="after")
     def _sound(self) -> Self:

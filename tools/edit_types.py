@@ -7,10 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ditto_models.base import Route
+from ditto_models.yaml_text import from_yaml
 from memory.sample import Scope
 from tools.catalogue import Needs, is_met
 
@@ -58,5 +58,5 @@ def open_edit_types() -> Mapping[str, EditType]:
     Raises:
         pydantic.ValidationError: one has an unknown key, or does not fit together.
     """
-    loaded = yaml.safe_load(TYPES_PATH.read_text())["edit_types"]
+    loaded = from_yaml(TYPES_PATH.read_text())["edit_types"]
     return {name: EditType.model_validate(values) for name, values in loaded.items()}

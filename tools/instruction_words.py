@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, field_validator
+
+from ditto_models.yaml_text import from_yaml
 
 WORDS_PATH = Path(__file__).parents[1] / "prompts" / "instruction_words.yaml"
 Words = frozenset[str]
@@ -39,4 +40,4 @@ class InstructionWords(BaseModel):
 @cache
 def instruction_words() -> InstructionWords:
     """The lists that ship with the code."""
-    return InstructionWords.model_validate(yaml.safe_load(WORDS_PATH.read_text()))
+    return InstructionWords.model_validate(from_yaml(WORDS_PATH.read_text()))

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from ditto_models.yaml_text import from_yaml
 
 WORDS_PATH = Path(__file__).parents[1] / "prompts" / "wish_words.yaml"
 Region = Literal["background", "subject", "whole"]
@@ -74,4 +75,4 @@ def wish_words() -> WishWords:
     Raises:
         pydantic.ValidationError: the file has an unknown key, or a pattern that does not compile.
     """
-    return WishWords.model_validate(yaml.safe_load(WORDS_PATH.read_text()))
+    return WishWords.model_validate(from_yaml(WORDS_PATH.read_text()))

@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from ditto_models.yaml_text import from_yaml
 
 TABLE_PATH = Path(__file__).with_suffix(".yaml")
 
@@ -60,7 +61,7 @@ class KnownWeights(Licence):
 
 @cache
 def _table() -> dict[str, KnownWeights]:
-    table = TypeAdapter(dict[str, KnownWeights]).validate_python(yaml.safe_load(TABLE_PATH.read_text()))
+    table = TypeAdapter(dict[str, KnownWeights]).validate_python(from_yaml(TABLE_PATH.read_text()))
     return {repo.lower(): known for repo, known in table.items()}
 
 

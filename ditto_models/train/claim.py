@@ -15,6 +15,7 @@ from ditto_models.command import CommandError
 from ditto_models.settings import first_problem
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.whole_file import write_whole
+from ditto_models.yaml_text import from_yaml
 
 RECIPE = "recipe.yaml"
 _LOCK = ".lock"
@@ -63,7 +64,7 @@ def check_recipe(out: Path, recipe: Recipe) -> None:
     if not path.is_file():
         return
     try:
-        begun = Recipe.model_validate(yaml.safe_load(path.read_text()))
+        begun = Recipe.model_validate(from_yaml(path.read_text()))
     except (yaml.YAMLError, ValidationError) as error:
         why = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise CommandError(f"{str(path)!r} cannot be read: {why}; give a new --out") from error

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from ditto_models.train.pairs import TrainingPair
+from ditto_models.yaml_text import from_yaml
 
 _FILE = Path(__file__).parent / "difficulty.yaml"
 
@@ -50,5 +50,5 @@ class Difficulty(BaseModel):
 
 def easiest_first(pairs: Sequence[TrainingPair]) -> NDArray[np.int64]:
     """The places of pairs from the easiest to the hardest; equally hard ones as they stand."""
-    difficulty = Difficulty.model_validate(yaml.safe_load(_FILE.read_text()))
+    difficulty = Difficulty.model_validate(from_yaml(_FILE.read_text()))
     return np.argsort(difficulty.of(pairs), kind="stable").astype(np.int64)
