@@ -14,12 +14,14 @@ run: setup
 
 # Two test processes on two cores: threads of networks would only wait for each other.
 test test-fast: export OMP_NUM_THREADS = 1
+# In the order of tests/conftest.py, the longest first, and not by the number of tests.
+IN_GROUPS = --dist loadgroup --no-loadscope-reorder
 
 test: browser setup .venv/.dev .venv-vllm/.installed
-	.venv/bin/python -m pytest -n 2 --dist loadgroup
+	.venv/bin/python -m pytest -n 2 $(IN_GROUPS)
 
 test-fast: setup .venv/.dev
-	.venv/bin/python -m pytest -n 2 --dist loadgroup -m "not slow and not soak"
+	.venv/bin/python -m pytest -n 2 $(IN_GROUPS) -m "not slow and not soak"
 
 # The studio is tested in a real browser, the system's own: Playwright downloads none.
 browser:

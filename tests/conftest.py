@@ -39,6 +39,10 @@ settings.register_profile("ditto", deadline=None)
 settings.load_profile("ditto")
 
 
+LONGEST = ("vllm", GROUP, "test_gpu_runs", "test_trainer_processes", "test_main_job", "test_commands")
+"""Groups of tests that take the longest. They begin first, or one process would end alone with them."""
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `-n`, a file stays in one process; all that ask a real vLLM server are in one, and all that open a browser.
@@ -46,7 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     A file with some tests in a browser goes there whole, so that its own fixtures are made once.
     """
     in_browser = {item.path for item in items if "led_browser" in getattr(item, "fixturenames", ())}
+    groups: dict[pytest.Item, str] = {}
     for item in items:
         asks_server = "servers" in getattr(item, "fixturenames", ())
         group = GROUP if item.path in in_browser else item.path.stem
-        item.add_marker(pytest.mark.xdist_group("vllm" if asks_server else group))
+        groups[item] = "vllm" if asks_server else group
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: LONGEST.index(groups[item]) if groups[item] in LONGEST else len(LONGEST))

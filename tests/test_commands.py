@@ -128,10 +128,10 @@ def test_a_target_that_is_met_is_exit_code_0_and_the_same_command_makes_no_more(
     assert "target met: 2 of 2" in done.stdout
     lines = (run / "dataset/shard-00000/metadata.jsonl").read_text()
     assert len(lines.splitlines()) == 2
-    again = run_command("agent.run", *arguments)
+    again = call("agent.run", *arguments)
     assert (again.returncode, again.stderr) == (0, "")
     assert (run / "dataset/shard-00000/metadata.jsonl").read_text() == lines
-    listed = json.loads(run_command("agent.inspect", run, "--decision", "accepted", "--json").stdout)
+    listed = json.loads(call("agent.inspect", run, "--decision", "accepted", "--json").stdout)
     assert {sample["id"] for sample in listed["samples"]} == {json.loads(line)["id"] for line in lines.splitlines()}
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["outcome"] for line in log if line["event"] == "session ended"] == ["target met", "target met"]
@@ -151,4 +151,4 @@ def test_an_interrupted_run_is_exit_code_1_and_resumes(tmp_path: Path, real_clip
         out, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (1, "")
     assert "the same command resumes where it stopped" in out
-    assert run_command("agent.run", *arguments).returncode == 0
+    assert call("agent.run", *arguments).returncode == 0

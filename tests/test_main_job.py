@@ -13,6 +13,7 @@ import pytest
 from ditto_models import video
 from ditto_models.vllm_server import VllmServer
 from memory.dataset import read_metadata
+from tests.commands import call
 from tests.served import served_by
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +26,7 @@ def ditto(*arguments: object) -> "subprocess.CompletedProcess[str]":
 
 
 def inspected(*arguments: object) -> dict[str, Any]:
-    shown = ditto("agent.inspect", *arguments, "--json")
+    shown = call("agent.inspect", *arguments, "--json")
     assert shown.returncode == 0, shown.stderr
     loaded: dict[str, Any] = json.loads(shown.stdout)
     return loaded
@@ -65,7 +66,7 @@ def test_a_vision_language_model_leads_the_embedded_models_on_real_clips(
     run = tmp_path / "run"
     planner = ["planner.kind=vllm", *served_by(vllm_server)]
     small = ["clips.frames=17", "clips.max_width=320", "clips.max_height=180"]
-    done = ditto("agent.run", "--target", 4, "--max-candidates", 4, "--out", run, *planner, *small)
+    done = ditto("agent.run", "--target", 2, "--max-candidates", 2, "--out", run, *planner, *small)
     assert done.returncode in (0, 3), done.stderr
     for listed in inspected(run)["samples"]:
         assert listed["decision"] in ("accepted", "rejected")
