@@ -97,13 +97,15 @@ def test_a_press_of_a_button_and_words_become_orders(client: TestClient, ledger:
 
 
 def test_a_choice_is_answered_with_what_can_be_made_of_it(client: TestClient, ledger: Ledger) -> None:
-    talk = offered(ledger, 4, "Make it snow", "Make it rain")
+    talk = offered(ledger, 4, "Make it snow", "Make it rain", words="A first wish")
     address = f"{TALKS}/{talk.sample.id}"
     assert "is chosen" not in client.get(address).text
     talk.move(Move(call="choose", number=2, words="the other one"))
     assert "Number 2 is chosen: a video of it?" in client.get(address).text
     talk.move(Move(call="say", words="less of it"))
     assert "is chosen" not in client.get(address).text
+    listed = client.get(TALKS).text
+    assert re.search(rf'{talk.sample.id}">A first wish<', listed), "a talk goes by its first wish, not by its last"
 
 
 def test_a_move_that_cannot_be_made_is_told_at_the_box(client: TestClient, ledger: Ledger) -> None:

@@ -41,7 +41,7 @@ class Choice:
     def words(self) -> str:
         """For people."""
         part = f"{self.run.key}, prompts {self.prompts[:8]}" if self.prompts else f"{self.run.key}, all"
-        return f"{part} ({self.samples:,} samples)"
+        return f"{part} ({self.samples:,} sample{'' if self.samples == 1 else 's'})"
 
     @property
     def filter(self) -> Filter:
