@@ -71,6 +71,14 @@ def test_a_number_that_is_not_on_offer_is_told(advisor: CatalogueAdvisor) -> Non
     assert len(sample.proposals) == 2
 
 
+def test_the_other_of_two_and_keeping_what_is_not_there_are_asked_back(advisor: CatalogueAdvisor) -> None:
+    for words in ("the other one", "make 7", "keep it"):
+        sample, advice = told(advisor, "make it winter", words, facts=GREEN)
+        assert [each.number for each in sample.proposals] == [1, 2]
+        assert " 1 " in advice.words
+        assert " 2" in advice.words
+
+
 @pytest.mark.parametrize("words", ["mach es bitte heller", "夜にしてください", "rends-le plus sombre", "сделай ночь"])
 def test_another_language_is_told_from_a_wish_for_nothing(advisor: CatalogueAdvisor, words: str) -> None:
     _, advice = told(advisor, "make it winter", words, facts=GREEN)

@@ -14,7 +14,12 @@ from tools.catalogue_turn import CatalogueTurn
 from tools.wish import read_wish
 from tools.wish_words import wish_words
 
-_BARE_NUMBER = re.compile(r"(?:number|option|proposal|no|nr|take|choose)?[ .#]*(?P<number>-?[0-9]{1,30})\W*")
+_BARE_NUMBER = re.compile(
+    r"(?:(?:take|choose|use|pick|make|do|generate|render|approve|yes) )?(?:number|option|proposal|no|nr)?[ .#]*"
+    r"(?P<number>-?[0-9]{1,30})\W*"
+)
+_OTHER = re.compile(r"(?:no,? )?(?:(?:take|choose|i want|i like|i prefer) )?the other(?: one)?")
+_KEEP = re.compile(r"(?:yes,? )?(?:keep|save|download|export)(?: (?:it|this|that|the video|the result))?")
 _LETTERS = re.compile(r"[a-z]")
 ENGLISH = "I understand English only."
 NOTHING_CHANGES = "Then nothing changes: close the conversation, or say what should change."
@@ -25,6 +30,12 @@ def aside(turn: CatalogueTurn) -> Advice | None:
     said, words = _plain(turn.sample.wish), wish_words()
     if found := _BARE_NUMBER.fullmatch(said):
         return Advice(words=_no_such(found["number"], turn.sample))
+    if _OTHER.fullmatch(said.strip(" .!")) and len(turn.sample.proposals) > 1:
+        return Advice(words=f"Which one: {listed(_numbers(turn.sample), 'or')}?")
+    if _KEEP.fullmatch(said.strip(" .!")) and not turn.sample.edit:
+        offered = _numbers(turn.sample)
+        how = f"make one first, of {listed(offered, 'or')}" if offered else "say what you want to see"
+        return Advice(words=f"There is no video to keep yet: {how}.")
     if _is_foreign(turn, said):
         return Advice(words=f"{ENGLISH} {turn.capabilities}")
     if words.courtesy.fullmatch(said.strip(" .!")):
@@ -73,8 +84,12 @@ def _says_what(words: str) -> bool:
     return bool((wish.content or wish.measure) and not wish.push and not wish.asks)
 
 
+def _numbers(sample: Sample) -> list[str]:
+    return [str(each.number) for each in sample.proposals]
+
+
 def _no_such(number: str, sample: Sample) -> str:
-    offered = [str(each.number) for each in sample.proposals]
+    offered = _numbers(sample)
     if not offered:
         return f"There is no {number[:8]}: nothing is on offer yet. Say what you want to see."
     return f"There is no {number[:8]} on offer now, only {listed(offered, 'and')}."
