@@ -1,7 +1,6 @@
 """The studio in a real browser: the kit itself, what other sites can do, and that it ends when it is told to."""
 
 import signal
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -98,9 +97,7 @@ def test_it_ends_at_once_while_a_browser_still_watches(studio: StartStudio, run:
     page.goto(started.address)
     page.evaluate("setInterval(() => fetch(location.href).catch(() => 0), 20)")
     page.wait_for_timeout(200)
-    before = time.monotonic()
-    assert started.stop(signal.SIGINT) == 0
-    assert time.monotonic() - before < 10  # not a timing: what is waited for while a browser asks has no end
+    assert started.stop(signal.SIGINT) == 0  # or it would be waited for without end: the browser goes on asking
 
 
 def test_a_foreign_name_that_leads_here_is_refused(shown: StudioProcess, browser: Browser) -> None:
