@@ -43,7 +43,7 @@ class Owner:
                 raise RunIsOwned(run, named)
             time.sleep(0.02)
         self._file.truncate(0)
-        self._file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+        self._file.write(f"{this_process()}\n")
         self._file.flush()
 
     def release(self) -> None:
@@ -63,13 +63,23 @@ def holder(run: Path) -> str:
     try:
         with (run / LOCK).open("r") as file:
             named = file.read().strip()
-            local = re.fullmatch(rf"pid (\d+) on {re.escape(socket.gethostname())}", named)
-            if not named or (local and not Path("/proc", local[1]).exists()):
+            if not named or is_gone(named):
                 return ""
             # What is written may be of one that was killed, and its pid another's by now.
             return "" if _lock(file, fcntl.LOCK_SH) else named
     except FileNotFoundError:
         return ""
+
+
+def this_process() -> str:
+    """How this process is named to others."""
+    return f"pid {os.getpid()} on {socket.gethostname()}"
+
+
+def is_gone(named: str) -> bool:
+    """Whether a process of this machine, named so, has ended; of another machine's nobody here knows."""
+    local = re.fullmatch(rf"pid (\d+) on {re.escape(socket.gethostname())}", named)
+    return local is not None and not Path("/proc", local[1]).exists()
 
 
 def _lock(file: IO[str], how: int) -> bool:

@@ -1,5 +1,6 @@
 """The process that owns a run while people talk: started when needed, once, and started again when it was killed."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from agent.conversation.client import Conversations
-from agent.conversation.handing_over import taken_over
+from agent.conversation.handing_over import is_asked_for, taken_over
 from agent.conversation.worker_log import last_line
 from agent.conversation.worker_process import WorkerProcess
 from memory.ledger import Ledger
-from memory.owner import Owner, holder
+from memory.owner import Owner, holder, this_process
 from memory.talk import Given
 from tests.commands import ROOT
 from tests.fake_run import make_clips
@@ -113,3 +114,34 @@ def test_a_worker_that_cannot_start_says_why_and_one_that_was_left_ends_its_work
     done = subprocess.run(alone, cwd=ROOT, capture_output=True, text=True, timeout=90, check=True)
     assert done.stdout.splitlines()[-1] == "ended: the one who started it is gone, and nothing is under way"
     assert (client.status(sample_id).stage, len(client.sample(sample_id).proposals)) == ("awaiting_person", 2)
+
+
+def test_a_worker_that_the_disk_has_no_room_to_start_is_told_of_and_the_order_stays(
+    run: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    client = Conversations(run, ledger, WorkerProcess(run, FAKE))
+    status = client.status(client.begin(Given(clip_number=1)))
+    assert (status.working, "No space left on device" in status.problem) == (True, True)
+    assert len(ledger.open_commands()) == 1
+
+
+def test_a_campaign_that_is_killed_while_it_waits_leaves_nobody_waiting(run: Path) -> None:
+    asks = (
+        "import os, sys; from pathlib import Path; from agent.conversation import handing_over;"
+        "handing_over.is_served = lambda run: True; handing_over.GLANCE_SECONDS = 0.0;"
+        "handing_over.time.sleep = lambda seconds: os.kill(os.getpid(), 9);"
+        "handing_over.taken_over(Path(sys.argv[1]), print).__enter__()"
+    )
+    killed = subprocess.run([sys.executable, "-c", asks, str(run)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with closing(Ledger(run / "ledger.sqlite")) as ledger:
+        [(number, order)] = ledger.open_commands()
+        assert order["kind"] == "hand_over"
+        assert not is_asked_for(ledger)
+        assert ledger.command(number) == "refused: the campaign that asked for it is gone"
+        ledger.add_command(order | {"by": this_process()})
+        assert is_asked_for(ledger)

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from agent.conversation.worker_log import is_served
 from memory.ledger import Ledger
+from memory.owner import is_gone, this_process
 
 KIND = "hand_over"
 HAND_OVER_SECONDS = 300.0
@@ -35,7 +36,7 @@ def taken_over(run: Path, say: Callable[[str], None]) -> Iterator[Callable[[Ledg
         return
     say("conversations are held in this run: their worker ends its steps, then this campaign carries them on")
     with closing(Ledger(run / "ledger.sqlite")) as ledger:
-        ledger.add_command({"kind": KIND, "at": datetime.now(UTC).isoformat()})
+        ledger.add_command({"kind": KIND, "at": datetime.now(UTC).isoformat(), "by": this_process()})
     try:
         until = time.monotonic() + HAND_OVER_SECONDS
         while is_served(run) and time.monotonic() < until:
@@ -52,6 +53,8 @@ def is_asked_for(ledger: Ledger) -> bool:
     for number, payload in _orders(ledger):
         if datetime.now(UTC) - _asked_at(payload) > timedelta(seconds=HAND_OVER_SECONDS):
             ledger.finish_command(number, "refused: it was asked for too long ago")
+        elif is_gone(str(payload.get("by", ""))):
+            ledger.finish_command(number, "refused: the campaign that asked for it is gone")
         else:
             waits = True
     return waits

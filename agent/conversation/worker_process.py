@@ -30,6 +30,7 @@ class WorkerProcess:
         self._run = run
         self._module = module
         self._child: subprocess.Popen[bytes] | None = None
+        self._unstarted = ""
         self._lock = threading.Lock()
 
     def see_to(self, patient: bool) -> None:
@@ -50,10 +51,16 @@ class WorkerProcess:
                 return
             if patient and last.startswith(ERROR) and age < RETRY_SECONDS:
                 return
-            self._start()
+            self._unstarted = ""
+            try:
+                self._start()
+            except OSError as error:  # what was ordered is in the ledger, and is carried out once this is mended
+                self._unstarted = f"nobody could be started to work on it ({error.strerror}); this is tried again"
 
     def problem(self) -> str:
         """Why nobody works, in a line; empty where somebody does, or is about to."""
+        if self._unstarted and not holder(self._run):
+            return self._unstarted
         _, last = last_line(self._run)
         return last.removeprefix(ERROR) if last.startswith(ERROR) and not holder(self._run) else ""
 
