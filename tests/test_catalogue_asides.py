@@ -72,7 +72,7 @@ def test_a_number_that_is_not_on_offer_is_told(advisor: CatalogueAdvisor) -> Non
 
 
 def test_the_other_of_two_and_keeping_what_is_not_there_are_asked_back(advisor: CatalogueAdvisor) -> None:
-    for words in ("the other one", "make 7", "keep it"):
+    for words in ("the other one", "make 7", "keep it", "both", "mix 1 and 2"):
         sample, advice = told(advisor, "make it winter", words, facts=GREEN)
         assert [each.number for each in sample.proposals] == [1, 2]
         assert " 1 " in advice.words

@@ -19,6 +19,11 @@ _BARE_NUMBER = re.compile(
     r"(?P<number>-?[0-9]{1,30})\W*"
 )
 _OTHER = re.compile(r"(?:no,? )?(?:(?:take|choose|i want|i like|i prefer) )?the other(?: one)?")
+_BOTH = re.compile(
+    r"(?:(?:take|make|i want|i like|mix|combine|do) )?"
+    r"(?:both|all|them all|all (?:of them|three|of these)|[0-9]+ and [0-9]+)"
+    r"(?: (?:of them|together|at once))?"
+)
 _KEEP = re.compile(r"(?:yes,? )?(?:keep|save|download|export)(?: (?:it|this|that|the video|the result))?")
 _LETTERS = re.compile(r"[a-z]")
 ENGLISH = "I understand English only."
@@ -32,6 +37,8 @@ def aside(turn: CatalogueTurn) -> Advice | None:
         return Advice(words=_no_such(found["number"], turn.sample))
     if _OTHER.fullmatch(said.strip(" .!")) and len(turn.sample.proposals) > 1:
         return Advice(words=f"Which one: {listed(_numbers(turn.sample), 'or')}?")
+    if _BOTH.fullmatch(said.strip(" .!")) and len(turn.sample.proposals) > 1:
+        return Advice(words=f"I do one edit at a time: choose {listed(_numbers(turn.sample), 'or')}.")
     if _KEEP.fullmatch(said.strip(" .!")) and not turn.sample.edit:
         offered = _numbers(turn.sample)
         how = f"make one first, of {listed(offered, 'or')}" if offered else "say what you want to see"

@@ -175,7 +175,8 @@ class Terminal:
     def _end(self, sample: Sample | None) -> None:
         if sample is None or sample.edit is None or sample.decision not in ("accepted", "private"):
             why = f" ({', '.join(sample.reasons)})" if sample and sample.reasons else ""
-            self._say(f"the conversation has ended: {sample.decision if sample else 'refused'}{why}")
+            ended = "refused" if sample is None else "closed" if sample.decision == "private" else sample.decision
+            self._say(f"the conversation has ended: {ended}{why}")
             return
         if sample.decision == "accepted":
             self._say(f"kept: the pair {sample.id} is in {self._run / 'dataset'}", "green")
