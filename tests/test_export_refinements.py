@@ -8,6 +8,8 @@ import pytest
 
 from agent import export
 from tests.commands import call, line_of, problem_of
+from tests.fake_run import make_clips
+from tests.fake_talk import BEGIN, Talk, talk_session, talking
 from tests.told_talks import Told
 
 
@@ -141,3 +143,24 @@ def test_what_retention_gave_up_has_no_file_but_all_its_turns(tmp_path: Path) ->
     assert line["clip"]["video"] is None
     assert [turn["by"] for turn in line["turns"]] == ["person", "agent", "person"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"refinements.jsonl", "index.json"}
+
+
+def test_a_conversation_that_was_held_is_exported_while_its_run_goes_on(tmp_path: Path) -> None:
+    async def talk(it: Talk) -> None:
+        await it.say(**BEGIN, words="snow all over")
+        await it.say(call="say", words="broken")
+        await it.say(call="approve", number=1)
+        await it.say(call="keep")
+
+    run = tmp_path / "run"
+    with talk_session(run, make_clips(tmp_path / "clips")) as session:
+        it = talking(session, talk)
+        (line,) = exported(run, tmp_path / "out")
+    assert (line["id"], line["decision"], line["instruction"]) == (it.id, "accepted", "snow all over 0")
+    assert [turn["words"] for turn in line["turns"] if turn["by"] == "person"][:2] == ["snow all over", "broken"]
+    assert [turn["error"] for turn in line["turns"] if turn["error"]] == ["this wish breaks the agent"]
+    assert line["turns"][-1]["decision"] == "accepted"
+    edited = line["edited_video"]
+    assert (tmp_path / "out" / edited).read_bytes() == session.stores.media.artifacts.path(
+        Path(edited).name
+    ).read_bytes()

@@ -74,7 +74,7 @@ def check(decided: list[Sample], events: list[Event], profile: Profile) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mix", "samples"), [("planner", 20), ("planner and judge", 8), ("all of profile served", 8)])
+@pytest.mark.parametrize(("mix", "samples"), [("planner", 12), ("planner and judge", 6), ("all of profile served", 6)])
 def test_a_random_model_brings_every_sample_to_a_legal_end(
     tmp_path: Path, vllm_server: VllmServer, mix: str, samples: int
 ) -> None:

@@ -17,6 +17,7 @@ from agent.telemetry_config import TelemetryConfig
 from memory.sample import Event, Sample, Stage
 from tests.expert import expert
 from tests.fake_run import campaign_of, fake_models, fake_profile, make_clips, run_fake
+from tests.fake_talk import BEGIN, Talk, talk_session, talking
 from tests.led_run import calls_of, events_of, led_run
 from tests.otlp_receiver import Received, Receiver, Value
 from tests.scripted_server import ScriptedServer
@@ -250,6 +251,29 @@ def test_a_conversation_is_a_trace_with_the_persons_moves_and_the_verdict_of_eac
     assert (of["gen_ai.evaluation.score.label"], of["ditto.evaluation.of"]) == ("unscored", "proposal 4")
     assert "gen_ai.evaluation.score.value" not in of
     assert root.ended - root.began == 3.5e9
+
+
+def test_a_conversation_that_is_held_is_one_trace_to_its_end(tmp_path: Path) -> None:
+    async def talk(it: Talk) -> None:
+        await it.say(**BEGIN, words="snow all over")
+        await it.say(call="say", words="broken")
+        await it.say(call="approve", number=1)
+        await it.say(call="keep")
+
+    run = tmp_path / "run"
+    with Receiver() as receiver, talk_session(run, make_clips(tmp_path / "clips")) as session:
+        config = TelemetryConfig(endpoint=receiver.address)
+        with sending_spans(config, "run", lambda sample_id: session.stores.ledger.events(sample_id)[0], print) as hear:
+            session.listeners.append(hear)
+            sample = talking(session, talk).sample
+    (root,) = check_tree(receiver, events_of(run, [sample]), [sample])
+    assert {span.attributes["gen_ai.conversation.id"] for span in receiver.spans} == {sample.id}
+    assert [span.name for span in receiver.under(root) if span.failed] == ["execute_tool propose_edits"]
+    assert root.attributes["ditto.decision"] == "accepted"
+    assert [of["ditto.evaluation.of"] for span in receiver.under(root) for _, of in span.events][:2] == [
+        "proposal 1",
+        "proposal 2",
+    ]
 
 
 @pytest.mark.parametrize(
