@@ -57,7 +57,13 @@ def test_what_was_shown_and_turned_down_does_not_come_back(advisor: CatalogueAdv
 
 def test_undo_leads_back_to_the_wish_before(advisor: CatalogueAdvisor) -> None:
     _, first = told(advisor, "make it winter", facts=GREEN)
-    for then in (("fog", "undo"), ("less snow", "undo that"), ("fog", "thanks", "back"), ("fog", "back to the winter")):
+    for then in (
+        ("fog", "undo"),
+        ("less snow", "undo that"),
+        ("fog", "thanks", "back"),
+        ("fog", "back to the winter"),
+        ("fog", "the one before"),
+    ):
         _, advice = told(advisor, "make it winter", *then, facts=GREEN)
         assert advice.words.startswith("Back to 'make it winter'."), then
         assert [idea.instruction.look for idea in advice.ideas] == [idea.instruction.look for idea in first.ideas]
@@ -104,3 +110,10 @@ def test_colors_that_are_not_had_are_not_made_stronger(advisor: CatalogueAdvisor
 def test_words_that_mean_nothing_to_the_catalogue_are_told_where_little_is_near(advisor: CatalogueAdvisor) -> None:
     assert "I know nothing of 'wes' or 'anderson'." in told(advisor, "make it look like wes anderson")[1].words
     assert "I know nothing" not in told(advisor, "a foggy morning please")[1].words
+
+
+def test_what_is_to_stay_holds_for_relative_words_too(advisor: CatalogueAdvisor) -> None:
+    _, advice = told(advisor, "night", "darker, but keep her face")
+    assert {advisor.matcher.region_of(idea.instruction) for idea in advice.ideas} <= {"background"}
+    assert advice.ideas or advice.words.startswith("I cannot do that and keep the main subject")
+    assert len(told(advisor, "xyzzy " * 99)[1].words) < 700

@@ -28,6 +28,8 @@ LEAST_OF_ORDER = 0.65
 UNSURE, TIE = 0.47, 0.015
 """Below this likeness, two kinds of edit so near to each other are asked about."""
 MOST_LISTED = 8
+MOST_REPEATED = 100
+"""Characters of a wish that an answer says again."""
 _ONLY = re.compile(r"\b(?:only|just) (?P<what>(?:the|this|that|his|her|their) [a-z ]+)")
 
 
@@ -205,13 +207,18 @@ def _with_kept(turn: CatalogueTurn, kept: str) -> Advice:
     return turn.offered(ideas_of(suited))
 
 
+def _short(words: str) -> str:
+    words = " ".join(words.split())
+    return words if len(words) <= MOST_REPEATED else f"{words[:MOST_REPEATED].rstrip()}\N{HORIZONTAL ELLIPSIS}"
+
+
 def _cannot(turn: CatalogueTurn) -> Advice:
     wish = turn.wish
     if wish.generic and not wish.orders and not wish.things:
         return Advice(words=f"{turn.capabilities} What should it be?")
     if only := _ONLY.search(wish.text):
         return Advice(words=noted_keeps(only["what"], turn.facts))
-    said = CANNOT if wish.orders or wish.things else f"I have no look for {turn.sample.wish.strip()!r}."
+    said = CANNOT if wish.orders or wish.things else f"I have no look for {_short(turn.sample.wish)!r}."
     near = [text for text, things in wish_words().nearest.items() if things & set(wish.things)]
     matches = [match for text in near for match in turn.suited(text, least=LEAST)[:1]]
     if not matches:

@@ -28,6 +28,8 @@ def relative(turn: CatalogueTurn) -> Advice | None:
     if wish.refuses and not wish.content:
         return another(turn)
     says_more = bool(set(wish.generic) - _PLACES)
+    if region_kept(wish.keeps):
+        return None  # it is for the rest of the picture alone
     if wish.measure and not wish.content and not wish.region:
         return _measured(turn, about)
     if wish.region and not (wish.content or wish.measure or wish.push or says_more):
