@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -191,6 +192,13 @@ async def test_without_a_choice_it_is_the_middle_frame(media: Media, executor: I
     [shown] = after(of, await previewed(of, media, executor)).proposals
     assert shown.key_frame
     assert shown.key_frame.index == 4
+
+
+async def test_a_frame_that_the_clip_does_not_have_is_told_in_words(media: Media, executor: InProcessExecutor) -> None:
+    of = sample(media, Proposal(number=1, instruction=instruction("Dim it."), strength=0.5))
+    of = of.model_copy(update={"key_frame_index": 500})
+    [lost] = after(of, await previewed(of, media, executor)).proposals
+    assert re.fullmatch(r"there is no frame 500; the clip has frames 0 to \d+", lost.problem)
 
 
 async def test_a_preview_that_fails_loses_no_other_and_is_told(media: Media, executor: InProcessExecutor) -> None:

@@ -69,7 +69,10 @@ def preview_edits(
 
 def _frame(sample: Sample) -> int:
     assert sample.clip is not None
-    return sample.clip.frames // 2 if sample.key_frame_index is None else sample.key_frame_index
+    chosen, frames = sample.key_frame_index, sample.clip.frames
+    if chosen is not None and chosen >= frames:  # it was chosen before the clip was looked at
+        raise ToolError(f"there is no frame {chosen}; the clip has frames 0 to {frames - 1}")
+    return frames // 2 if chosen is None else chosen
 
 
 def _seed(sample: Sample, proposal: Proposal) -> int:
