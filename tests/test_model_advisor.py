@@ -255,9 +255,10 @@ async def test_gibberish_of_a_real_server_is_read_and_refused_or_told(
         embed=MATCHER.embed,
     )
     try:
-        said = (await advisor.answer(of)).words
-    except ToolError as error:
-        said = str(error)
+        advice = await advisor.answer(of)
+    except ToolError as error:  # an answer may be cut before it is whole
+        advice = Advice(words=str(error))
     finally:
         executor.close()
-    assert "I could not word" in said or "no answer that could be read" in said or "not fit for all" in said
+    assert advice.words
+    assert not advice.ideas, "no text of a random model stands"
