@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
         epilog="It changes nothing of a run itself: what people order there is left in its ledger for whoever owns it.",
     )
     made.add_argument("run", type=Path, metavar="RUN", help="the run's folder, as --out of agent.run gave it")
-    made.add_argument("others", type=Path, nargs="*", metavar="OTHER", help="other runs, to look at and to compare")
+    made.add_argument(
+        "others", type=Path, nargs="*", default=[], metavar="OTHER", help="other runs, to look at and to compare"
+    )
     made.add_argument("--port", type=int, default=8700, help="0 takes a free one (default: %(default)s)")
     made.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this machine's own")
     made.add_argument(

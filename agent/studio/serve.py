@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import socket
-import tempfile
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -17,6 +15,7 @@ from agent.studio.entrance import SHORTEST_TOKEN
 from agent.studio.guard import LOOPBACK, Access
 from agent.studio.pages import Pages
 from agent.studio.runs import open_runs
+from agent.studio.scratch import scratch_folder
 
 
 class StudioServer(uvicorn.Server):
@@ -47,13 +46,13 @@ def serve(options: argparse.Namespace) -> int:
         for run in runs.values():
             stack.callback(run.ledger.close)
         listening = stack.enter_context(listen(options.host, options.port))
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="ditto-studio-"))
+        scratch = stack.enter_context(scratch_folder())
         port = int(listening.getsockname()[1])
         access = Access(any_host=options.host not in LOOPBACK, token=options.token, port=port)
         studio = Studio(
             runs=runs,
             pages=Pages(runs, options.read_only),
-            scratch=Path(scratch),
+            scratch=scratch,
             read_only=options.read_only,
             access=access,
         )
