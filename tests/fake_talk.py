@@ -39,10 +39,10 @@ THREADS = InProcessExecutor(2)
 
 
 def fake_talk_tools(media: Media) -> dict[str, BaseTool]:
-    """A wish with "?" is asked about, one with "slow" takes a second, "broken" fails; others get two proposals."""
+    """A wish with "?" is asked about, one with "slow" takes a while, "broken" fails; others get two proposals."""
 
     def look(wish: str) -> None:
-        time.sleep(1.0 if "slow" in wish else 0)
+        time.sleep(1.5 if "slow" in wish else 0)
         if "broken" in wish:
             raise ToolError("this wish breaks the agent")
 

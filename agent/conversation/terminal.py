@@ -37,6 +37,8 @@ DOING = {
 }
 WAITING = "waiting to be taken up"
 GLANCE_SECONDS = 0.2
+DATASET_SECONDS = 30.0
+"""That whoever owns the run may take to add a pair to the dataset."""
 CLIPS_SHOWN = 20
 CLIPS_WAIT_SECONDS = 120.0
 """For the first file of a new run to be looked at."""
@@ -179,11 +181,22 @@ class Terminal:
             self._say(f"the conversation has ended: {ended}{why}")
             return
         if sample.decision == "accepted":
-            self._say(f"kept: the pair {sample.id} is in {self._run / 'dataset'}", "green")
+            self._say(f"kept: the pair {sample.id} {self._place_of(sample.id)}", "green")
         else:
             self._say("closed: the video stays with you, and is not in the dataset")
         self._say(f"the video: {ArtifactStore(self._run / 'artifacts').path(sample.edit.video)}", "cyan")
         self._say(f"the trace: python -m agent.inspect {self._run} {sample.id}", "dim")
+
+    def _place_of(self, sample_id: str) -> str:
+        """Where the pair is; the dataset follows the ledger, which has it already."""
+        dataset, until = self._run / "dataset", time.monotonic() + DATASET_SECONDS
+        while time.monotonic() < until:
+            for place in dataset.glob(f"shard-*/edited/{sample_id}.mp4"):
+                lines = place.parent.parent / "metadata.jsonl"  # its line comes last
+                if lines.is_file() and f'"{sample_id}"' in lines.read_text(encoding="utf-8"):
+                    return f"is in {dataset}"
+            time.sleep(GLANCE_SECONDS)
+        return f"is in the ledger, and will be in {dataset} once the run is opened again"
 
     def _chosen_clip(self) -> Given:
         clips = self._clips()
