@@ -192,8 +192,13 @@ def _say_how_it_went(console: Console, session: Session, outcome: Outcome, targe
     if outcome == "clips used up":
         console.print(f"  sources: {told(file_counts(ledger), NO_VIDEO)}", highlight=False, markup=False)
     print_jobs(ledger, session.run, console)
-    disk = f"disk      {disk_use(session.run)}"
-    for line in (disk, f"dataset   {session.run / 'dataset'}", f"traces    python -m agent.inspect {session.run}"):
+    where = (
+        f"disk      {disk_use(session.run)}",
+        f"dataset   {session.run / 'dataset'}",
+        f"traces    python -m agent.inspect {session.run}",
+        f"studio    python -m agent.studio {session.run}",
+    )
+    for line in where:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if outcome == "stopped":
         console.print("the same command resumes where it stopped")
