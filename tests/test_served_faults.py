@@ -110,7 +110,7 @@ def test_two_servers_one_killed_under_a_run_then_started_again(tmp_path: Path) -
     assert faults
     assert all(first.base_url in fault for fault in faults)
     assert asked_of["second"] > 20
-    assert asked_of["first"] > 20  # taken back
+    assert asked_of["first"] > 10  # killed at its sixth question, then taken back
 
 
 def test_a_server_that_comes_back_with_another_model_burns_no_sample(tmp_path: Path) -> None:
