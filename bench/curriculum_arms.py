@@ -61,8 +61,13 @@ class Data:
         self.new = ProceduralItems(pairs(NEW, setting.num_held_out, held_back=True), codec)
 
 
+def folder_of(arm: str, seed: int) -> str:
+    """Name of the folder of an arm and seed."""
+    return f"{arm.replace(',', '').replace(' ', '-')}-{seed}"
+
+
 def recipe_of(setting: Setting, arm: str, seed: int) -> Recipe:
-    """Of an arm: only `curriculum` differs between arms of a seed."""
+    """Of an arm: only `curriculum` differs between arms of a seed, and the steps of the one that makes more."""
     return Recipe(
         base=PublishedBase(repo="base"),
         trains=Branch(),
@@ -73,7 +78,7 @@ def recipe_of(setting: Setting, arm: str, seed: int) -> Recipe:
             learning_rate=setting.learning_rate, warmup_steps=setting.warmup_steps, batch_size=setting.batch
         ),
         ema=EmaConfig(decay=setting.average),
-        steps=setting.steps,
+        steps=setting.steps_of(arm),
         seed=seed,
         device="cpu",
         precision="float32",

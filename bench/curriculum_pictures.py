@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.curriculum_arms import HELD_OUT, ArmResult, with_result
+from bench.curriculum_arms import HELD_OUT, ArmResult, folder_of, with_result
 from bench.curriculum_base import vace_of
 from bench.curriculum_clips import OPTIONS, Pair, pairs
 from bench.curriculum_measures import decoded, generated
 from bench.curriculum_pairs import KEY_INDEX, ProceduralItems, fitted_codec
-from bench.curriculum_setting import ARMS, Setting
+from bench.curriculum_setting import ARMS, LONGER, Setting
 
-COLOURS = {"curriculum": "#1f6fb4", "instruction alone": "#d1701f", "frame always": "#777777"}
+COLOURS = {"curriculum": "#1f6fb4", "instruction alone": "#d1701f", "frame always": "#777777", LONGER: "#7a3fa0"}
 ENLARGED, MARGIN, CAPTION = 2, 6, 18
 QUALITY = 55
 """Of the JPEG."""
@@ -32,7 +32,7 @@ def draw_curves(setting: Setting, results: Sequence[ArmResult], path: Path) -> N
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4), constrained_layout=True)
-    for arm in ARMS:
+    for arm in (*ARMS, LONGER):
         curves = [np.array(result.curve) for result in results if result.arm == arm]
         for curve in curves:
             axes.plot(curve[:, 0], curve[:, 1], color=COLOURS[arm], linewidth=0.7, alpha=0.5)
@@ -56,7 +56,7 @@ def draw_edits(setting: Setting, results: Sequence[ArmResult], out: Path, path: 
         "source": [decoded(codec, item.source_CTHW)[KEY_INDEX] for item in items.all()],
         "wanted": [decoded(codec, item.edited_CTHW)[KEY_INDEX] for item in items.all()],
     }
-    for arm in ARMS:
+    for arm in (*ARMS, LONGER):
         network = _network(results, arm, out)
         if network is not None:
             columns[arm] = [decoded(codec, each)[KEY_INDEX] for each in generated(network, items.all(), setting)]
@@ -74,8 +74,7 @@ def _network(results: Sequence[ArmResult], arm: str, out: Path) -> Any:
     if not of_arm:
         return None
     first = of_arm[0]
-    folder = out / f"{arm.replace(' ', '-')}-{first.seed}"
-    return with_result(vace_of(out / "base", first.seed), folder)
+    return with_result(vace_of(out / "base", first.seed), out / folder_of(arm, first.seed))
 
 
 def _varied(made: Sequence[Pair], most: int) -> list[Pair]:

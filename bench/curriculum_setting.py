@@ -8,6 +8,10 @@ from ditto_models.train.curriculum import Curriculum, Dial
 from ditto_models.train.flow_matching import NoiseConfig
 
 ARMS = ("curriculum", "instruction alone", "frame always")
+LONGER = "instruction alone, longer"
+"""The second, for as much computing as the curriculum takes."""
+COST_OF_FRAME = 0.5
+"""What a sample with the frame costs more: 48 tokens for 32."""
 
 
 class Setting(BaseModel):
@@ -51,6 +55,12 @@ class Setting(BaseModel):
                 schedule="linear", start=1.0, end=0.0, anneal_steps=max(1, round(self.steps * self.anneal_share))
             ),
             "instruction alone": Dial(schedule="off", start=0.0),
+            LONGER: Dial(schedule="off", start=0.0),
             "frame always": Dial(schedule="off", start=1.0),
         }
         return Curriculum(key_frame=dials[arm])
+
+    def steps_of(self, arm: str) -> int:
+        """Of one arm: all alike, but for the one that is to compute as much as the curriculum, not to step as often."""
+        share_given = self.anneal_share / 2  # falls evenly from 1 to 0
+        return round(self.steps * (1 + COST_OF_FRAME * share_given)) if arm == LONGER else self.steps

@@ -11,7 +11,7 @@ import pytest
 from bench.curriculum_clips import OPTIONS, Pair, pairs, render
 from bench.curriculum_codec import fit, peak_signal_to_noise
 from bench.curriculum_measures import difference, edit_applied, levels
-from bench.curriculum_setting import ARMS, Setting
+from bench.curriculum_setting import ARMS, LONGER, Setting
 
 QUICK = Setting(
     base_steps=2,
@@ -90,6 +90,11 @@ def test_arms_differ_in_when_the_frame_is_given_alone() -> None:
     assert first == {"curriculum": 1, "instruction alone": 0, "frame always": 1}
     assert last == {"curriculum": 0, "instruction alone": 0, "frame always": 1}
     assert len({setting.curriculum(arm).order.model_dump_json() for arm in ARMS}) == 1
+    assert {setting.steps_of(arm) for arm in ARMS} == {setting.steps}
+    assert setting.curriculum(LONGER) == setting.curriculum("instruction alone")
+    # As many samples of 32 tokens as the curriculum's, a fifth of which have 48.
+    given = [setting.curriculum("curriculum").key_frame.at(step) for step in range(setting.steps)]
+    assert setting.steps_of(LONGER) * 32 == pytest.approx(sum(32 + 16 * share for share in given), rel=0.001)
     of_training = levels(setting)
     assert 0 < of_training[0] < of_training[-1] < 1
     assert np.mean(of_training) > 0.6
