@@ -21,7 +21,7 @@ from agent.context import Models, build_models
 from agent.conversation.handing_over import taken_over
 from agent.disk import Room, bytes_wanted, disk_use, free_bytes
 from agent.diversity import Diversity
-from agent.inspect_jobs import print_jobs
+from agent.inspect.jobs import print_jobs
 from agent.log import log_event, logging_to
 from agent.nodes import RunError
 from agent.profile import Profile, ProfileError, load_profile
@@ -33,7 +33,7 @@ from agent.second_look import LookFailed
 from agent.session import Session, open_session
 from agent.source_models import build_window_networks
 from agent.source_report import NO_VIDEO, file_counts, told
-from agent.training_wiring import check_training
+from agent.training.wiring import check_training
 from ditto_models import assets
 from ditto_models.executors.devices import NoDevice
 from ditto_models.gpu.cannot_load import CannotLoad

@@ -16,7 +16,7 @@ from agent.pause import KINDS as PAUSE
 from agent.run_config import RunConfig
 from agent.state import apply
 from agent.stores import Stores, reconcile_dataset
-from agent.train_order import KIND as TRAIN
+from agent.training.order import KIND as TRAIN
 from memory.sample import Event, Sample
 
 Override = Literal["accept", "reject"]

@@ -15,7 +15,7 @@ from agent.clip_rules import IngestConfig
 from agent.disk import DiskConfig
 from agent.policy import PolicyConfig
 from agent.telemetry_config import TelemetryConfig
-from agent.training_config import TrainingConfig
+from agent.training.config import TrainingConfig
 from ditto_models.settings import SettingsError, first_problem, override, read_settings
 from ditto_models.vision import VisionConfig
 from ditto_models.vllm_servers import ServersConfig

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from agent.clip_rules import IngestConfig
 from agent.command import CommandFailed
-from agent.preflight_clips import clip_findings
-from agent.preflight_networks import Unit, units_of
+from agent.preflight.clips import clip_findings
+from agent.preflight.networks import Unit, units_of
 from agent.profile import ProfileError
 
 if TYPE_CHECKING:

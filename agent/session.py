@@ -35,8 +35,8 @@ from agent.sources import Sources
 from agent.stores import Stores, open_stores, reconcile
 from agent.tenure import Tenure
 from agent.toolbox import Parts, toolbox
-from agent.training import Training
-from agent.training_wiring import open_training
+from agent.training.trainings import Training
+from agent.training.wiring import open_training
 from ditto_models.call_log import ChatCall
 from ditto_models.executors.base import Executor
 from ditto_models.executors.in_process import InProcessExecutor

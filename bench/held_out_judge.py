@@ -16,8 +16,8 @@ from pathlib import Path
 
 import cv2
 
-from agent.pair_judge import PairJudge, build_pair_judge
-from agent.pair_verdict import verdict_on
+from agent.judge.pair_judge import PairJudge, build_pair_judge
+from agent.judge.pair_verdict import verdict_on
 from agent.profile import Profile, load_profile
 from bench.held_out import WINDOWS, fetch, labelled_looks, labels
 from bench.pair_making import Made, PairMaker, Window

@@ -20,7 +20,9 @@ def call(module: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     out, error = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         try:
-            code = importlib.import_module(module).main([str(argument) for argument in arguments])
+            found = importlib.import_module(module)
+            found = importlib.import_module(f"{module}.__main__") if hasattr(found, "__path__") else found
+            code = found.main([str(argument) for argument in arguments])
         except SystemExit as end:
             code = end.code
     return subprocess.CompletedProcess(module, code, out.getvalue(), error.getvalue())

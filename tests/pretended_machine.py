@@ -12,7 +12,7 @@ from tests.commands import call
 from tests.tiny_hub import tensor_file
 
 if TYPE_CHECKING:
-    from agent.preflight_findings import Finding
+    from agent.preflight.findings import Finding
 
 COMPONENTS = {"transformer": ["diffusers", "A"], "vae": ["diffusers", "B"]}
 PIPELINE = {
@@ -57,7 +57,7 @@ def quick_models(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A nvidia-smi of two H100, and a torch that suits them; a test may write another."""
-    from agent import preflight_machine
+    from agent.preflight import machine as preflight_machine
     from ditto_models.gpu import machine
 
     path = tmp_path / "bin" / "nvidia-smi"
@@ -97,7 +97,7 @@ def vace_profile(tmp_path: Path) -> Path:
 
 def found(profile: Path, *overrides: str) -> "dict[tuple[str, str], Finding]":
     """What the command prints as JSON, by slot and check."""
-    from agent.preflight_findings import Finding
+    from agent.preflight.findings import Finding
 
     done = call("agent.preflight", "--profile", profile, "--json", *overrides)
     assert done.returncode in (0, 1), done.stderr

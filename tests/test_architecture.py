@@ -30,8 +30,8 @@ HOMES = {
     "diffusers": ("ditto_models/",),
     "langchain_openai": ("ditto_models/vllm.py",),
     "ray": ("ditto_models/executors/",),
-    "pyarrow": ("agent/export_parquet.py",),
-    "webdataset": ("agent/export_webdataset.py",),
+    "pyarrow": ("agent/export/parquet.py",),
+    "webdataset": ("agent/export/webdataset.py",),
     "sqlite3": ("memory/",),
 }
 COMMANDS = [

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.evaluate_edits import Made, NoEdit
-from agent.evaluate_pairs import EvaluationPair, at_most, own_pairs
+from agent.evaluate.edits import Made, NoEdit
+from agent.evaluate.pairs import EvaluationPair, at_most, own_pairs
 from tests.commands import call, line_of, problem_of
 from tests.fake_run import make_clips, run_fake
 from tests.report_page import check_page
@@ -153,7 +153,7 @@ def test_the_few_that_are_drawn_are_the_same_each_time_and_keep_their_order() ->
 def test_an_editto_makes_the_edits_of_a_split_once_and_a_model_judges_them(
     run: Path, tmp_path: Path, server: ScriptedServer
 ) -> None:
-    from agent.evaluate_editto import editto
+    from agent.evaluate.editto import editto
     from tests.tiny_editto import tiny_editto
 
     model = tiny_editto(tmp_path / "model")

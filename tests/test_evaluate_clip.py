@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from agent.context import build_clip
-from agent.evaluate_clip import with_clip
-from agent.evaluate_figures import Scored
-from agent.evaluate_pairs import EvaluationPair
-from agent.judged import Judged
-from agent.preflight import look
+from agent.evaluate.clip import with_clip
+from agent.evaluate.figures import Scored
+from agent.evaluate.pairs import EvaluationPair
+from agent.judge.judged import Judged
+from agent.preflight.__main__ import look
 from agent.profile import Component, load_profile
 from ditto_models import video
 from ditto_models.gpu.clip import Clip, ClipConfig

@@ -8,10 +8,10 @@ import pytest
 
 from agent.clip_rules import IngestConfig
 from agent.command import CommandError
-from agent.evaluate_edits import Made, NoEdit, OfDataset, OfFolder
-from agent.evaluate_pairs import EvaluationPair
-from agent.evaluate_run import Rows
-from agent.pair_files import MAX_FRAMES
+from agent.evaluate.edits import Made, NoEdit, OfDataset, OfFolder
+from agent.evaluate.pairs import EvaluationPair
+from agent.evaluate.run import Rows
+from agent.judge.pair_files import MAX_FRAMES
 from ditto_models import video
 from ditto_models.gpu.network import DoesNotFit, OutOfMemory
 from ditto_models.gpu.weights import WeightsError

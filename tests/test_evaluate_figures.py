@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from agent.command import CommandError
-from agent.evaluate_against import differences, read_earlier
-from agent.evaluate_figures import Scored, by_edit_type, interval, summary
-from agent.evaluate_report import OWN, About, Evaluation
-from agent.evaluate_text import print_evaluation
-from agent.judged import Judged, Outcome, Sheet
+from agent.evaluate.against import differences, read_earlier
+from agent.evaluate.figures import Scored, by_edit_type, interval, summary
+from agent.evaluate.report import OWN, About, Evaluation
+from agent.evaluate.text import print_evaluation
+from agent.judge.judged import Judged, Outcome, Sheet
 from memory.sample import AxisVerdict
 from tools.critic.axes import MODEL_AXES
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agent.command import CommandError
-from agent.evaluate_layouts import Layout, found_layout, listed
-from agent.evaluate_pairs import EvaluationPair
+from agent.evaluate.layouts import Layout, found_layout, listed
+from agent.evaluate.pairs import EvaluationPair
 
 
 def openve(folder: Path) -> Path:

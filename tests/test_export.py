@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agent.campaign import Limits
-from agent.export import LIBRARIES
+from agent.export.__main__ import LIBRARIES
 from agent.session import Session
 from ditto_models import video
 from memory.artifacts import ArtifactStore
@@ -249,7 +249,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(run: Path, tmp_path: Path, f
     place.mkdir()
     code = (
         "import resource, sys\n"
-        "from agent import export\n"
+        "from agent.export import __main__ as export\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
         f"sys.exit(export.main([{str(run)!r}, '--format', {form!r}, '--out', {str(place / 'out')!r}]))\n"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent import export
+from agent.export import __main__ as export
 from tests.commands import call, line_of, problem_of
 from tests.fake_run import make_clips
 from tests.fake_talk import BEGIN, Talk, talk_session, talking

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent import ingest, inspect, run
+from agent import ingest, run
 from agent.campaign import Limits
+from agent.inspect import __main__ as inspect
 from agent.profile import load_profile
 from agent.second_look import build_second_look
 from agent.source_models import build_decoder

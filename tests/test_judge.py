@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.pair_verdict import verdict_of
+from agent.judge.pair_verdict import verdict_of
 from agent.profile import load_profile
 from agent.verdicts import GATES
 from ditto_models import assets, video

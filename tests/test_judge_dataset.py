@@ -14,10 +14,10 @@ from typing import Any, ParamSpec, TypeVar
 import cv2
 import pytest
 
-from agent.judge_row import judged_row, measure_row
-from agent.judge_rows import judge_rows
-from agent.judged import Judged
-from agent.pair_list import MAX_LINE, ListedPair, list_pairs
+from agent.judge.judged import Judged
+from agent.judge.pair_list import MAX_LINE, ListedPair, list_pairs
+from agent.judge.row import judged_row, measure_row
+from agent.judge.rows import judge_rows
 from agent.profile import load_profile
 from ditto_models import video
 from ditto_models.executors.base import Timed, WorkerLost

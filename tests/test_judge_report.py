@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.judge_tally import MAX_ACCEPTED, MAX_UNREADABLE, Tally
-from agent.judged import Judged, Sheet
+from agent.judge.judged import Judged, Sheet
+from agent.judge.tally import MAX_ACCEPTED, MAX_UNREADABLE, Tally
 from agent.profile import load_profile
 from agent.reports.page import judge_page, told
 from memory.sample import AxisVerdict

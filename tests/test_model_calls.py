@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from agent.inspect_calls import print_calls
+from agent.inspect.calls import print_calls
 from agent.model_calls import RequestLost, exact_request, keep_call
 from ditto_models.call_log import ChatCall, record, recording
 from memory.artifacts import ArtifactStore

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import inspect
 from agent.campaign import Limits
+from agent.inspect import __main__ as inspect
 from agent.orders import order_override
 from agent.session import Session
 from memory.dataset import read_metadata

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.pair_list import list_pairs
+from agent.judge.pair_list import list_pairs
 
 
 @pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-8"), (",", "utf-16")])

@@ -14,7 +14,7 @@ import pytest
 
 from agent import campaign
 from agent.campaign import Limits
-from agent.inspect_sessions import sessions_json, told
+from agent.inspect.sessions import sessions_json, told
 from agent.pause import NobodyRuns, order_pause, standing
 from agent.run import parser
 from agent.run_arguments import told_arguments

@@ -15,11 +15,11 @@ from huggingface_hub import constants
 from pydantic import BaseModel
 from rich.console import Console
 
-from agent import preflight_weights
-from agent.preflight_findings import Finding, fail, ok
-from agent.preflight_models import built, key_frame_finding
-from agent.preflight_networks import Unit, units_of
-from agent.preflight_table import print_findings
+from agent.preflight.findings import Finding, fail, ok
+from agent.preflight.models import built, key_frame_finding
+from agent.preflight.networks import Unit, units_of
+from agent.preflight.table import print_findings
+from agent.preflight.weights import states_of
 from agent.profile import load_profile
 from ditto_models import assets
 from ditto_models.gpu.known_weights import known
@@ -119,7 +119,7 @@ def test_weights_that_cannot_be_had_or_must_not_be_read(model_hub: TinyHub, two_
 def test_a_hub_that_never_answers_does_not_hold_the_command_up(
     model_hub: TinyHub, two_gpus: Path, vace_profile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight_weights.states_of, "__defaults__", (1.0,))
+    monkeypatch.setattr(states_of, "__defaults__", (1.0,))
     model_hub.go_on.clear()
     begun = time.monotonic()
     weights = found(vace_profile)["generator", "weights"]
@@ -280,7 +280,7 @@ def test_on_a_terminal_nothing_is_wider_than_it_and_all_is_said() -> None:
 @pytest.mark.slow
 def test_the_command_imports_no_torch_where_there_is_no_gpu(vace_profile: Path) -> None:
     code = (
-        "import sys\nfrom agent import preflight\n"
+        "import sys\nfrom agent.preflight import __main__ as preflight\n"
         f"code = preflight.main(['--profile', {str(vace_profile)!r}])\n"
         "print(code, 'torch' in sys.modules)"
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import preflight_machine, preflight_weights
+from agent.preflight import machine, weights
 from ditto_models.gpu.machine import Gpu, Gpus, TorchBuild
 from ditto_models.gpu.memory_need import Clip, need_of
 from tests.commands import problem_of
@@ -54,12 +54,12 @@ def test_gpus_and_workers(
 
 def test_torch_against_the_driver() -> None:
     gpus = Gpus(found=(gpu_of(80),), cuda=(12, 8))
-    cpu = preflight_machine._torch(TorchBuild(version="2.13.0+cpu", cuda=None), gpus)
+    cpu = machine._torch(TorchBuild(version="2.13.0+cpu", cuda=None), gpus)
     assert (cpu.status, "build for the CPU" in cpu.found) == ("fail", True)
     assert "torch==2.13.0 " in cpu.change
-    newer = preflight_machine._torch(TorchBuild(version="2.13.0", cuda=(13, 0)), gpus)
+    newer = machine._torch(TorchBuild(version="2.13.0", cuda=(13, 0)), gpus)
     assert (newer.status, "update the driver" in newer.change) == ("fail", True)
-    blind = preflight_machine._torch(TorchBuild(version="2.13.0", cuda=(12, 8)), gpus)
+    blind = machine._torch(TorchBuild(version="2.13.0", cuda=(12, 8)), gpus)
     assert (blind.status, "does not see the GPU" in blind.found) == ("fail", True)  # torch here is a CPU build
 
 
@@ -140,7 +140,7 @@ def test_a_disk_that_is_too_small(
 ) -> None:
     model_hub.add("org/vace", PIPELINE)
     assert found(vace_profile)["disk", "download"].status == "ok"
-    monkeypatch.setattr(preflight_weights, "free_bytes", lambda path: 1000)
+    monkeypatch.setattr(weights, "free_bytes", lambda path: 1000)
     full = found(vace_profile)["disk", "download"]
     assert (full.status, "HF_HOME" in full.change) == ("fail", True)
     assert found(vace_profile, "disk.min_free_gb=1e9")["disk", "room"].status == "fail"

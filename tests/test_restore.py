@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import inspect
+from agent.inspect import __main__ as inspect
 from memory import backup
 from memory.artifacts import sync_folder
 from memory.backup import Backup

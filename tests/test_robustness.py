@@ -12,8 +12,8 @@ import pytest
 from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
-from agent import inspect
 from agent.campaign import Limits
+from agent.inspect import __main__ as inspect
 from agent.nodes import RunError
 from agent.orders import carry_out
 from agent.plain import plain

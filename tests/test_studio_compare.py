@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import inspect
+from agent.inspect import __main__ as inspect
 from memory.ledger import Ledger
 from memory.listing import Filter
 from memory.sample import Provenance

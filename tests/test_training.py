@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from agent import campaign, training, training_job
+from agent import campaign
 from agent.campaign import Limits
-from agent.inspect_jobs import order_training
+from agent.inspect.jobs import order_training
 from agent.orders import order_override
 from agent.policy import Offers
 from agent.session import Session
 from agent.stores import open_ledger
-from agent.training_config import TrainingConfig
-from agent.training_offer import ordered
+from agent.training import job, trainings
+from agent.training.config import TrainingConfig
+from agent.training.offer import ordered
 from memory.dataset import read_metadata, split_of
 from memory.jobs import TrainingCall
 from memory.ledger import Ledger
@@ -29,7 +30,7 @@ from tools.train_editto import PairFilter
 
 @pytest.fixture(autouse=True)
 def _glances(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (campaign, training, training_job):
+    for module in (campaign, trainings, job):
         monkeypatch.setattr(module, "GLANCE_SECONDS", 0.05)
 
 

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import training_job
-from agent.flywheel import quota_weights
-from agent.inspect_jobs import came
+from agent.inspect.jobs import came
 from agent.profile import Profile
-from agent.training_config import FlywheelConfig, TrainingConfig
-from agent.training_job import JobRunner, StopSign
-from agent.training_offer import ordered
-from agent.training_process import JobProcess
+from agent.training import job as training_job
+from agent.training.config import FlywheelConfig, TrainingConfig
+from agent.training.flywheel import quota_weights
+from agent.training.job import JobRunner, StopSign
+from agent.training.offer import ordered
+from agent.training.process import JobProcess
 from memory.jobs import Job, TypeScore
 from tests.training_runs import begun_of, steps_of, training_profile, wait_until
 from tools.train_editto import PairFilter
@@ -120,7 +120,7 @@ def test_a_job_that_cannot_say_how_it_ended_fails_with_the_reason(tmp_path: Path
 
 
 def test_a_job_on_another_host_is_left_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.training_job.LINGER_SECONDS", 0.0)
+    monkeypatch.setattr("agent.training.job.LINGER_SECONDS", 0.0)
     jobs = Jobs(tmp_path, training_profile())
     job = ordered(jobs.runner.profile.training, "tiny", PairFilter(), "end", (), 7)
     folder = jobs.runner.folder(job)

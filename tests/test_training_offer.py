@@ -14,9 +14,9 @@ from langchain_core.messages import AIMessage
 
 from agent.planner import PlannerModel
 from agent.profile import ProfileError
-from agent.training_config import TrainingConfig
-from agent.training_offer import TrainingDesk
-from agent.training_wiring import check_training
+from agent.training.config import TrainingConfig
+from agent.training.offer import TrainingDesk
+from agent.training.wiring import check_training
 from ditto_models.call_log import ChatCall
 from ditto_models.embedded.planner import RulePlanner
 from memory.dataset import split_of

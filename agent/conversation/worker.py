@@ -25,7 +25,7 @@ from agent.run_config import saved_config
 from agent.second_look import LookFailed
 from agent.session import Session, open_session
 from agent.settling import Settling
-from agent.training_wiring import check_training
+from agent.training.wiring import check_training
 from ditto_models.settings import SettingsError
 from memory.group_commit import LedgerError
 from memory.instructions import MemoryDamaged

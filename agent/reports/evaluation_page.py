@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.evaluate_figures import Figure, Scored
-from agent.evaluate_report import Evaluation
-from agent.evaluate_text import COLUMNS, further, notes, title, told
-from agent.judge_row import OF_THE_FILES, thumbnails
-from agent.judge_tally import MAX_UNREADABLE
-from agent.pair_files import MAX_FRAMES
+from agent.evaluate.figures import Figure, Scored
+from agent.evaluate.report import Evaluation
+from agent.evaluate.text import COLUMNS, further, notes, title, told
+from agent.judge.pair_files import MAX_FRAMES
+from agent.judge.row import OF_THE_FILES, thumbnails
+from agent.judge.tally import MAX_UNREADABLE
 from agent.plain import plain
 from agent.reports.page import environment, made_by
 from ditto_models import video

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.judge_tally import MAX_UNREADABLE, Tally
-from agent.judged import Judged
+from agent.judge.judged import Judged
+from agent.judge.tally import MAX_UNREADABLE, Tally
 from agent.plain import plain
 from agent.profile import Profile
 from agent.provenance import code_version

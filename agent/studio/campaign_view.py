@@ -15,7 +15,7 @@ from agent.campaign_rounds import acceptance_figure, cost_figure, first_samples,
 from agent.disk import disk_use
 from agent.diversity import entropy
 from agent.figure import Figure
-from agent.inspect_jobs import came
+from agent.inspect.jobs import came
 from agent.pause import Standing, command_of, standing
 from agent.profile import Profile
 from agent.studio.instruction_maps import InstructionMap

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agent.preflight_servers import client_finding
+from agent.preflight.servers import client_finding
 from agent.profile import Profile, ServerGroup
 from ditto_models.vllm_servers import KEY
 
