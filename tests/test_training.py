@@ -142,7 +142,7 @@ def test_a_person_begins_a_training_and_gives_one_up(tmp_path: Path, clips: Path
     run = tmp_path / "run"
     run_fake(run, clips, 1)
     assert "carries it out" in call("agent.inspect", run, "--train", "start").stdout
-    profile = training_profile(pace=0.2)
+    profile = training_profile(pace=1.0)
 
     def giving_up(session: Session) -> None:
         def say(line: str) -> None:
