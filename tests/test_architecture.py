@@ -47,6 +47,7 @@ COMMANDS = [
     "agent.studio",
     "ditto_models.serve",
     "ditto_models.assets",
+    "ditto_models.edit",
     "ditto_models.train",
     "ditto_models.train.export",
 ]

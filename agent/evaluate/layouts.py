@@ -21,7 +21,6 @@ from agent.judge.pair_list import MAX_WORDS
 from agent.plain import plain
 
 Layout = Literal["ditto", "openve", "editverse", "ivebench"]
-LAYOUTS: tuple[Layout, ...] = ("ditto", "openve", "editverse", "ivebench")
 LISTS: Mapping[Layout, tuple[str, ...]] = {
     "openve": ("benchmark_videos.csv",),
     "editverse": ("test.json", "EditVerseBench.json", "EditVerseBench/test.json", "EditVerseBench/EditVerseBench.json"),

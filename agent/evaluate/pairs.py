@@ -15,7 +15,6 @@ from agent.dataset_folder import dataset_folder
 from agent.plain import plain
 
 Split = Literal["train", "validation", "test", "all"]
-SPLITS: tuple[Split, ...] = ("train", "validation", "test", "all")
 
 
 @dataclass(frozen=True, kw_only=True)

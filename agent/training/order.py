@@ -1,4 +1,4 @@
-"""The order that people leave in the ledger to begin a training, or to give up the one under way (training.py)."""
+"""The order that people leave in the ledger to begin a training, or to give up the one under way (trainings.py)."""
 
 from __future__ import annotations
 

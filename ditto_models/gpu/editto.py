@@ -7,7 +7,7 @@ What was trained of the base is put into it as it is loaded; `ditto_models.train
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -26,9 +26,6 @@ from ditto_models.gpu.vace_controls import Controls
 from ditto_models.gpu.wan_text import WanPrompts
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
 from ditto_models.train.card import WEIGHTS, read_card
-
-if TYPE_CHECKING:
-    pass
 
 
 class EdittoConfig(PipelineConfig):

@@ -28,8 +28,6 @@ from ditto_models.train.recipe import DataConfig
 from ditto_models.train.selection import Selection, selected
 from ditto_models.train.whole_file import write_whole
 
-__all__ = ["SNAPSHOT", "Snapshot", "SnapshotError", "freeze", "read_snapshot"]
-
 SNAPSHOT = "snapshot.jsonl"
 LINKED = "snapshot"
 """Folder of the links."""

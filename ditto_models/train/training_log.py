@@ -55,7 +55,7 @@ class TrainingLog:
         """
         self._out, self._recipe, self._step = out, recipe, step
         console = console or Console(stderr=True)
-        shown = ProgressBar if console.is_terminal else PlainProgress
+        shown: type[ProgressBar | PlainProgress] = ProgressBar if console.is_terminal else PlainProgress
         self._progress = shown(console, recipe.steps, step)
         self._waiting: list[StepFigures] = []
         self._board: Any = None

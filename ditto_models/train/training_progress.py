@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ditto_models.train.log_lines import LogLine
-
-
-class Shown(Protocol):
-    """How progress is shown."""
-
-    def start(self) -> None:
-        """Before the first step."""
-
-    def stop(self) -> None:
-        """After the last, whatever ended it."""
-
-    def stepped(self, step: int, loss: float, probability: float, pace: float, line: LogLine | None) -> None:
-        """So many steps are done; `pace` in samples a second, and the log's line where one is written."""
 
 
 class ProgressBar:
@@ -50,7 +36,7 @@ class ProgressBar:
         self._bar.stop()
 
     def stepped(self, step: int, loss: float, probability: float, pace: float, line: LogLine | None) -> None:
-        """Move it."""
+        """So many steps are done; `pace` in samples a second, and the log's line where one is written."""
         figures = f"loss {loss:.4f}  key frame {probability:4.0%}  {pace:.1f}/s"
         if line is not None and line.validation_loss is not None:
             self._bar.console.print(f"step {step}: validation loss {line.validation_loss:.4f}", highlight=False)
@@ -73,7 +59,7 @@ class PlainProgress:
         """Nothing is held open."""
 
     def stepped(self, step: int, loss: float, probability: float, pace: float, line: LogLine | None) -> None:
-        """Say it."""
+        """The same, of which it says what is in the log."""
         if line is None:
             return
         left = (time.monotonic() - self._begun) / (step - self._first) * (self._steps - step)
