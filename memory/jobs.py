@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from memory.group_commit import now
+from memory.ledger_table import LedgerTable
 from memory.noun import Noun
 from memory.sample import By, ModelCall, Refusal
-from memory.tail import Recording
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, payload TEXT NOT NULL);
@@ -120,16 +118,8 @@ class TrainingCall(Noun):
     error: str | None = None
 
 
-class JobTable:
-    """Reads by `rows` and writes in a `transaction` of the ledger; only the run's owner writes."""
-
-    def __init__(
-        self,
-        rows: Callable[[str, tuple[object, ...]], list[Any]],
-        transaction: Callable[[], AbstractContextManager[Recording]],
-    ) -> None:
-        self._rows = rows
-        self._transaction = transaction
+class JobTable(LedgerTable):
+    """The jobs and the calls."""
 
     def put(self, job: Job) -> None:
         """Keep a job as it is now.
@@ -163,9 +153,3 @@ class JobTable:
         return [
             TrainingCall.model_validate_json(payload).model_copy(update={"number": number}) for number, payload in rows
         ]
-
-    def _known(self, table: str, columns: str, order: str) -> list[Any]:
-        """Rows; none of a ledger from before there was such a table, which only its owner may change."""
-        if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)):
-            return []
-        return self._rows(f"SELECT {columns} FROM {table} ORDER BY {order}", ())

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from memory.group_commit import now
+from memory.ledger_table import LedgerTable
 from memory.noun import Noun
-from memory.tail import Recording
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (number INTEGER PRIMARY KEY, payload TEXT NOT NULL);
@@ -57,16 +55,8 @@ class CampaignSession(Noun):
         return f"pid {self.pid} on {self.host}"
 
 
-class SessionTable:
-    """Reads by `rows` and writes in a `transaction` of the ledger; only a campaign that owns the run writes."""
-
-    def __init__(
-        self,
-        rows: Callable[[str, tuple[object, ...]], list[Any]],
-        transaction: Callable[[], AbstractContextManager[Recording]],
-    ) -> None:
-        self._rows = rows
-        self._transaction = transaction
+class SessionTable(LedgerTable):
+    """The sessions; only a campaign that owns the run writes."""
 
     def begin(self, session: CampaignSession) -> CampaignSession:
         """Keep a new session; returns it numbered.
@@ -92,9 +82,7 @@ class SessionTable:
 
     def all(self) -> list[CampaignSession]:
         """Every session, oldest first; none of a ledger from before they were kept."""
-        if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'sessions'", ()):
-            return []
-        rows = self._rows("SELECT payload FROM sessions ORDER BY number", ())
+        rows = self._known("sessions", "payload", "number")
         return [CampaignSession.model_validate_json(payload) for (payload,) in rows]
 
     def last(self) -> CampaignSession | None:

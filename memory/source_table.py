@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from memory.group_commit import LedgerError, now
+from memory.ledger_table import LedgerTable
 from memory.sample import Clip
 from memory.tail import Recording
 
@@ -90,16 +90,8 @@ class ClipUse:
     unreadable: bool
 
 
-class SourceTable:
-    """Reads by `rows` and writes in a `transaction` of the ledger."""
-
-    def __init__(
-        self,
-        rows: Callable[[str, tuple[object, ...]], list[Any]],
-        transaction: Callable[[], AbstractContextManager[Recording]],
-    ) -> None:
-        self._rows = rows
-        self._transaction = transaction
+class SourceTable(LedgerTable):
+    """The sources and their clips."""
 
     def find(self, found: Iterable[Found]) -> None:
         """Take up files that are to be looked at; one that is known is looked at again only if it has changed."""
