@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ditto_models.train.batches import plans
 from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum, Dial
-from ditto_models.train.order import easiest_first
+from ditto_models.train.difficulty import easiest_first
 from ditto_models.train.pairs import TrainingPair
 from tests.training_pairs import TALL, WIDE, a_pair, pairs_of
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum
-from ditto_models.train.order import easiest_first
+from ditto_models.train.difficulty import easiest_first
 from ditto_models.train.pairs import TrainingPair
 
 
