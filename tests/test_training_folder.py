@@ -8,6 +8,7 @@ from ditto_models.command import CommandError
 from ditto_models.gpu.tensor_file import WeightsError
 from ditto_models.train.card import read_card
 from ditto_models.train.claim import check_place
+from ditto_models.train.random_base import save_random_base
 from ditto_models.train.recipe import RecipeError, load_recipe
 
 
@@ -64,6 +65,16 @@ def test_a_recipe_that_holds_no_settings_is_told(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- a\n")
     with pytest.raises(RecipeError, match="expected settings, as `name: value` each, got"):
         load_recipe(str(tmp_path / "list.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_torch")
+def test_a_random_base_that_cannot_be_put_in_its_place_is_told(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "in the way").touch()
+    with pytest.raises(OSError, match="not empty"):
+        save_random_base(tmp_path / "base", "tiny")
+    assert [path.name for path in tmp_path.iterdir()] == ["base"]
 
 
 def test_a_training_that_has_not_ended_is_told_from_what_is_none(tmp_path: Path) -> None:

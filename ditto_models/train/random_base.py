@@ -8,6 +8,7 @@ import string
 from pathlib import Path
 from typing import Any, Literal
 
+from ditto_models.gpu.checkpoint import PIPELINE
 from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.torchvision_cpu import declare_operators
 
@@ -34,8 +35,12 @@ SMALL: dict[str, Any] = {
 
 
 def save_random_base(folder: Path, size: Literal["tiny", "small"], seed: int = 0) -> Path:
-    """Write one to a folder, unless one is there already; returns the folder."""
-    if (folder / "model_index.json").is_file():
+    """Write one to a folder, unless one is there already; returns the folder.
+
+    Raises:
+        OSError: something else is in its place, or it cannot be written.
+    """
+    if (folder / PIPELINE).is_file():
         return folder
     declare_operators()
     hide_progress_bars()
@@ -50,11 +55,14 @@ def save_random_base(folder: Path, size: Literal["tiny", "small"], seed: int = 0
             transformer=WanVACETransformer3DModel(**(TINY if size == "tiny" else SMALL)),
         )
     unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
-    pipeline.save_pretrained(unfinished)
     try:
+        pipeline.save_pretrained(unfinished)
         unfinished.rename(folder)
-    except OSError:  # another process was first
-        shutil.rmtree(unfinished)
+    except OSError:
+        if not (folder / PIPELINE).is_file():  # else another process was first
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
