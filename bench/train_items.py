@@ -40,14 +40,13 @@ def item_cost(recipe: Recipe, folder: Path) -> ItemCost:
 
     from ditto_models.train.encoding import EncodedItems, Encoder
     from ditto_models.train.latent_cache import CachedItems
-    from ditto_models.train.preparation import dtype_of
 
     if isinstance(recipe.base, RandomBase):
         base = WeightsConfig(repo=str(save_random_base(folder / "base", recipe.base.size)))
     else:
         base = WeightsConfig(**recipe.base.model_dump(exclude={"kind"}))
     has_gpu = torch.cuda.is_available() and recipe.device != "cpu"
-    encoder = Encoder(base, "cuda" if has_gpu else "cpu", dtype_of(recipe))
+    encoder = Encoder(base, "cuda" if has_gpu else "cpu", recipe.dtype)
     bucket = recipe.data.buckets[0]
     made = [_written(folder, number, bucket) for number in range(NUM_PAIRS)]
     anew = EncodedItems(encoder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bench.gpu_meter import backward_flops_of, matrix_rate
 from bench.gpu_shapes import REAL
 from bench.peak_memory import Memory
+from ditto_models.gpu.wan_text import MOST_TOKENS
 from ditto_models.torchvision_cpu import declare_operators
 from ditto_models.train.curriculum import Curriculum, Dial
 from ditto_models.train.flow_matching import draw, losses
@@ -21,8 +22,6 @@ from ditto_models.train.trainable import made_trainable
 if TYPE_CHECKING:
     import torch
 
-TEXT_TOKENS = 512
-"""Of an instruction, as Wan pads it."""
 CPU_SIDES, GPU_SIDES = (512, 1024), (8192, 16384)
 """Of the matrices whose product gives the rate."""
 
@@ -85,9 +84,9 @@ def _timed(recipe: Recipe, num_steps: int, cost: StepCost, flops: float) -> Step
     always = Curriculum(key_frame=Dial(schedule="off", start=1.0))
     recipe = recipe.model_copy(update={"curriculum": always})
     processes = Processes.of(recipe)
-    dtype = _dtype(recipe)
+    dtype = getattr(torch, recipe.dtype)
     rate = matrix_rate(processes.device, GPU_SIDES if processes.device.type == "cuda" else CPU_SIDES, dtype)
-    count = recipe.optimizer.batch_size * recipe.optimizer.accumulation
+    count = recipe.optimizer.whole_batch(1)
     samples = [
         Sample(place=place, pair_id=str(place), item=_item(recipe, torch.device("cpu"), place))
         for place in range(count)
@@ -111,7 +110,7 @@ def _passes(recipe: Recipe, transformer: Any) -> Callable[[], torch.Tensor]:
     """A whole step's loss, on the meta device."""
     import torch
 
-    count = recipe.optimizer.batch_size * recipe.optimizer.accumulation
+    count = recipe.optimizer.whole_batch(1)
     items = [_item(recipe, torch.device("meta"), place) for place in range(count)]
     draws = [draw(recipe.noise, 0, 0, place, item.edited_CTHW) for place, item in enumerate(items)]
     return lambda: losses(transformer, items, draws, [True] * count).sum()
@@ -120,8 +119,7 @@ def _passes(recipe: Recipe, transformer: Any) -> Callable[[], torch.Tensor]:
 def _item(recipe: Recipe, device: torch.device, seed: int) -> Item:
     import torch
 
-    bucket = recipe.data.buckets[0]
-    size = ((bucket.frames - 1) // 4 + 1, bucket.height // 8, bucket.width // 8)
+    shape = recipe.data.buckets[0].latent_shape
     generator = torch.Generator().manual_seed(seed)
 
     def noise(*shape: int) -> torch.Tensor:
@@ -131,15 +129,16 @@ def _item(recipe: Recipe, device: torch.device, seed: int) -> Item:
 
     text = _shape(recipe)["text_dim"]
     return Item(
-        source_CTHW=noise(16, *size),
-        edited_CTHW=noise(16, *size),
-        key_C1HW=noise(16, 1, *size[1:]),
-        empty_CTHW=noise(16, *size),
-        text_LD=noise(TEXT_TOKENS, text),
+        source_CTHW=noise(*shape),
+        edited_CTHW=noise(*shape),
+        key_C1HW=noise(shape[0], 1, *shape[2:]),
+        empty_CTHW=noise(*shape),
+        text_LD=noise(MOST_TOKENS, text),
     )
 
 
 def _transformer(recipe: Recipe, device: torch.device) -> Any:
+    import torch
     from diffusers import WanVACETransformer3DModel
 
     from bench.gpu_networks import made
@@ -147,7 +146,7 @@ def _transformer(recipe: Recipe, device: torch.device) -> Any:
     if device.type == "meta":
         with device:
             return WanVACETransformer3DModel(**_shape(recipe))
-    return made(WanVACETransformer3DModel, device, _dtype(recipe), **_shape(recipe))
+    return made(WanVACETransformer3DModel, device, getattr(torch, recipe.dtype), **_shape(recipe))
 
 
 def _shape(recipe: Recipe) -> dict[str, Any]:
@@ -159,9 +158,3 @@ def _shape(recipe: Recipe) -> dict[str, Any]:
     raise ValueError(
         f"base {recipe.base.repo!r} has no known shape; expected one of {', '.join(REAL.vace)} in its name"
     )
-
-
-def _dtype(recipe: Recipe) -> torch.dtype:
-    import torch
-
-    return torch.bfloat16 if recipe.precision == "bf16" else torch.float32

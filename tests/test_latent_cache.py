@@ -21,8 +21,8 @@ from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.train.buckets import Bucket
 from ditto_models.train.encoding import Encoder
 from ditto_models.train.items import Item
-from ditto_models.train.latent_cache import CachedItems, Placed
-from ditto_models.train.pairs import TrainingPair, UnusablePair
+from ditto_models.train.latent_cache import CachedItems
+from ditto_models.train.pairs import PairInBucket, TrainingPair, UnusablePair
 from ditto_models.train.random_base import save_random_base
 from ditto_models.train.recipe import DataConfig
 from ditto_models.train.snapshot import freeze
@@ -56,7 +56,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> list[TrainingPair]:
 
 
 @pytest.fixture
-def pairs(frozen: list[TrainingPair], tmp_path: Path) -> list[Placed]:
+def pairs(frozen: list[TrainingPair], tmp_path: Path) -> list[PairInBucket]:
     """Copies that a test may spoil."""
     copied = []
     for pair in frozen:
@@ -80,7 +80,7 @@ def files_of(tmp_path: Path) -> list[Path]:
 
 
 def test_what_is_read_back_is_what_was_encoded_and_each_thing_is_encoded_once(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
 ) -> None:
     encoder, told = Counted(networks), []
     items = cached(tmp_path, encoder)
@@ -100,7 +100,7 @@ def test_what_is_read_back_is_what_was_encoded_and_each_thing_is_encoded_once(
 
 
 def test_another_training_and_another_process_share_the_cache(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
 ) -> None:
     share = [Counted(networks), Counted(networks)]
     for process, encoder in enumerate(share):
@@ -115,7 +115,7 @@ def test_another_training_and_another_process_share_the_cache(
 
 
 def test_no_file_is_hashed_twice_nor_by_two_processes(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     early = cached(tmp_path, Counted(networks))
     cached(tmp_path, Counted(networks)).fill(pairs)
@@ -133,7 +133,7 @@ def killed(body: Callable[[], object]) -> int | None:
 
 
 def test_what_was_encoded_before_a_kill_is_not_encoded_again(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
 ) -> None:
     last = Counted(networks, lambda: os.kill(os.getpid(), signal.SIGKILL), most=6)
     assert killed(lambda: cached(tmp_path, last).fill(pairs)) == -signal.SIGKILL
@@ -145,7 +145,7 @@ def test_what_was_encoded_before_a_kill_is_not_encoded_again(
 
 
 def test_a_kill_while_a_file_is_written_leaves_no_half_of_it(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", lambda _: os.kill(os.getpid(), signal.SIGKILL))
@@ -159,7 +159,9 @@ def test_a_kill_while_a_file_is_written_leaves_no_half_of_it(
     assert not left.exists()
 
 
-def test_several_processes_at_once_write_whole_files(networks: Encoder, pairs: list[Placed], tmp_path: Path) -> None:
+def test_several_processes_at_once_write_whole_files(
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
+) -> None:
     context = multiprocessing.get_context("fork")
     at_once = [context.Process(target=lambda: cached(tmp_path, Counted(networks)).fill(pairs)) for _ in range(3)]
     for process in at_once:
@@ -176,7 +178,7 @@ def test_several_processes_at_once_write_whole_files(networks: Encoder, pairs: l
 
 
 @pytest.mark.parametrize("left", [0, 5, 0.5])
-def test_a_torn_file_is_made_again(networks: Encoder, pairs: list[Placed], tmp_path: Path, left: float) -> None:
+def test_a_torn_file_is_made_again(networks: Encoder, pairs: list[PairInBucket], tmp_path: Path, left: float) -> None:
     encoder = Counted(networks)
     items = cached(tmp_path, encoder)
     items.fill(pairs[:1])
@@ -193,7 +195,7 @@ def test_a_torn_file_is_made_again(networks: Encoder, pairs: list[Placed], tmp_p
 
 
 def test_a_broken_pair_is_named_and_the_others_are_encoded(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
 ) -> None:
     broken, gone = pairs[0][0], pairs[1][0]
     broken.edited.write_bytes(b"x" * broken.edited.stat().st_size)
@@ -209,7 +211,7 @@ def test_a_broken_pair_is_named_and_the_others_are_encoded(
 
 
 def test_a_file_that_changed_since_it_was_encoded_is_refused_and_one_that_was_copied_is_not(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
 ) -> None:
     pair, bucket = pairs[0]
     items = cached(tmp_path, Counted(networks))
@@ -226,7 +228,7 @@ def test_a_file_that_changed_since_it_was_encoded_is_refused_and_one_that_was_co
         items.get(pair, bucket)
 
 
-def test_a_spoilt_line_of_contents_is_read_past(networks: Encoder, pairs: list[Placed], tmp_path: Path) -> None:
+def test_a_spoilt_line_of_contents_is_read_past(networks: Encoder, pairs: list[PairInBucket], tmp_path: Path) -> None:
     cached(tmp_path, Counted(networks)).fill(pairs)
     [lines] = (tmp_path / "contents").iterdir()
     first, *others = lines.read_bytes().splitlines(keepends=True)
@@ -237,7 +239,7 @@ def test_a_spoilt_line_of_contents_is_read_past(networks: Encoder, pairs: list[P
 
 
 def test_a_full_disk_is_one_clear_line_and_tears_nothing(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
 
@@ -258,7 +260,7 @@ def test_a_full_disk_is_one_clear_line_and_tears_nothing(
 
 
 def test_the_cost_is_what_the_files_take_and_is_refused_where_the_disk_is_small(
-    networks: Encoder, pairs: list[Placed], tmp_path: Path
+    networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
 ) -> None:
     items = cached(tmp_path, Counted(networks))
     before = items.cost(pairs)

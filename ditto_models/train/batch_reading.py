@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,19 +12,11 @@ from ditto_models.train.batches import StepPlan
 from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import chance
 from ditto_models.train.items import Item, Items
-from ditto_models.train.pairs import TrainingPair, UnusablePair
+from ditto_models.train.pairs import PairInBucket, TrainingPair, UnusablePair
 from ditto_models.train.processes import Processes
 from ditto_models.train.step import Sample, TrainingFailed
 
 SKIPPED = "skipped.jsonl"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Why a pair cannot be used."""
-
-    pair_id: str
-    text: str
 
 
 class SkippedPairs:
@@ -47,20 +38,19 @@ class SkippedPairs:
         """Whether it was skipped before the first step; such are no part of the plan, in later sessions neither."""
         return self._steps.get(pair.id) == 0
 
-    def agree(self, mine: Iterable[Problem], step: int) -> bool:
+    def agree(self, mine: Sequence[UnusablePair], step: int) -> bool:
         """Skip what was found unusable at a step (0: before the first of all) on any process; says whether anything
         was."""
-        mine = list(mine)
         if not self._processes.summed([len(mine)])[0]:
             return False
-        found = {each.pair_id: each for each in self._processes.all_of(mine) if each.pair_id not in self._steps}
+        found = {each.pair_id: each for each in self._processes.all_of(list(mine)) if each.pair_id not in self._steps}
         self._steps |= dict.fromkeys(found, step)
         if self._processes.is_main:
             at = datetime.now(UTC).isoformat(timespec="seconds")
             with self._path.open("a") as file:
                 for each in found.values():
-                    print(f"skipped {each.text}", file=sys.stderr)
-                    entry = {"pair": each.pair_id, "problem": each.text, "step": step, "at": at}
+                    print(f"skipped {each}", file=sys.stderr)
+                    entry = {"pair": each.pair_id, "problem": str(each), "step": step, "at": at}
                     file.write(json.dumps(entry) + "\n")
         return True
 
@@ -71,7 +61,7 @@ class BatchReader:
     def __init__(
         self,
         items: Items,
-        pairs_with_buckets: Iterable[tuple[TrainingPair, Bucket]],
+        pairs_with_buckets: Iterable[PairInBucket],
         skipped: SkippedPairs,
         seed: int,
         places: Sequence[int],
@@ -101,7 +91,7 @@ class BatchReader:
                     continue
                 pair = self._usable(number, place, plan)
                 read = read_item(self._items, pair, plan.bucket)
-                if isinstance(read, Problem):
+                if isinstance(read, UnusablePair):
                     problems.append(read)
                 else:
                     found[place] = Sample(place=place, pair_id=pair.id, item=read)
@@ -123,9 +113,9 @@ class BatchReader:
         )
 
 
-def read_item(items: Items, pair: TrainingPair, bucket: Bucket) -> Item | Problem:
+def read_item(items: Items, pair: TrainingPair, bucket: Bucket) -> Item | UnusablePair:
     """The pair's item, or why there is none."""
     try:
         return items.get(pair, bucket)
     except UnusablePair as error:
-        return Problem(pair_id=pair.id, text=str(error))
+        return error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum
 from ditto_models.train.difficulty import easiest_first
-from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.pairs import PairInBucket, TrainingPair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class StepPlan:
 
 
 def plans(
-    pairs_with_buckets: Sequence[tuple[TrainingPair, Bucket]], curriculum: Curriculum, seed: int, batch: int
+    pairs_with_buckets: Sequence[PairInBucket], curriculum: Curriculum, seed: int, batch: int
 ) -> Iterator[StepPlan]:
     """The plan of step 0, 1, 2 and so on, without end; to resume, skip as many as there were steps.
 

@@ -26,6 +26,11 @@ class Bucket(BaseModel):
             raise ValueError(f"bucket {self} does not suit Wan; expected 4k+1 frames and sides in multiples of 16")
         return self
 
+    @property
+    def latent_shape(self) -> tuple[int, int, int, int]:
+        """CTHW of a video's latents: Wan's VAE makes 16 channels of 8x8 pixels, one frame and then four."""
+        return 16, (self.frames - 1) // WAN.frames_step + 1, self.height // 8, self.width // 8
+
     def __str__(self) -> str:
         return f"{self.width}x{self.height}x{self.frames}"
 

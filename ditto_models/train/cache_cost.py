@@ -8,16 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ditto_models.command import CommandFailed
-from ditto_models.gpu.geometry import WAN
 from ditto_models.gpu.placement import Dtype
 from ditto_models.gpu.wan_text import MOST_TOKENS
 from ditto_models.train.buckets import Bucket
-from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.pairs import PairInBucket
 
-CHANNELS = 16
-"""Of a latent."""
-PIXELS_A_SIDE = 8
-"""Of a video to one of its latents."""
 BYTES_A_TOKEN = 3
 """Of an instruction: UMT5 takes about four letters together, fewer of other scripts than the Latin."""
 _WIDTHS: dict[Dtype, int] = {"bfloat16": 2, "float16": 2, "float32": 4}
@@ -58,9 +53,8 @@ class CacheCost:
 
 def bytes_of(bucket: Bucket, dtype: Dtype) -> int:
     """Of the latents of one pair: source, edited video and key frame."""
-    frame = CHANNELS * (bucket.height // PIXELS_A_SIDE) * (bucket.width // PIXELS_A_SIDE) * _WIDTHS[dtype]
-    latent_frames = (bucket.frames - 1) // WAN.frames_step + 1
-    return frame * (2 * latent_frames + 1)
+    channels, frames, height, width = bucket.latent_shape
+    return channels * (2 * frames + 1) * height * width * _WIDTHS[dtype]
 
 
 def text_bytes(instruction: str, dtype: Dtype, dimensions: int) -> int:
@@ -70,7 +64,7 @@ def text_bytes(instruction: str, dtype: Dtype, dimensions: int) -> int:
 
 
 def cost_of(
-    pairs: Sequence[tuple[TrainingPair, Bucket]], missing: float, folder: Path, dtype: Dtype, text_dimensions: int
+    pairs: Sequence[PairInBucket], missing: float, folder: Path, dtype: Dtype, text_dimensions: int
 ) -> CacheCost:
     """Of pairs in their buckets, of which a share is `missing`; each instruction is kept once."""
     texts = {pair.instruction for pair, _ in pairs}

@@ -17,7 +17,7 @@ from ditto_models.train.contents import Contents
 from ditto_models.train.encoding import Encoder
 from ditto_models.train.items import Item
 from ditto_models.train.pair_files import Which
-from ditto_models.train.pairs import TrainingPair, UnusablePair
+from ditto_models.train.pairs import PairInBucket, TrainingPair, UnusablePair
 from ditto_models.train.tensor_cache import TensorCache, key_of, of_disk
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ FORMAT = "ditto latents 1"
 """Changes when the same words would come to mean another tensor."""
 MOST_LOOKED_AT = 100
 """Pairs, to tell how much of a large dataset is encoded already."""
-
-Placed = tuple[TrainingPair, Bucket]
 
 
 class CachedItems:
@@ -65,7 +63,7 @@ class CachedItems:
 
     def fill(
         self,
-        pairs: Sequence[Placed],
+        pairs: Sequence[PairInBucket],
         progress: Callable[[int, int], None] = lambda done, total: None,
         process: int = 0,
         processes: int = 1,
@@ -106,7 +104,7 @@ class CachedItems:
             self._encoder.close()
         return unusable
 
-    def cost(self, pairs: Sequence[Placed]) -> CacheCost:
+    def cost(self, pairs: Sequence[PairInBucket]) -> CacheCost:
         """What the cache takes on disk for these pairs, and what of it is still to be written.
 
         How much is there already is told by some of many pairs: to hash the files of all takes hours.

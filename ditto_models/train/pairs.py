@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from ditto_models.train.buckets import Bucket
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPair:
@@ -36,6 +38,10 @@ class TrainingPair:
     def with_files(self, files: Mapping[str, Path]) -> TrainingPair:
         """The same pair with its files elsewhere."""
         return replace(self, source=files["source"], edited=files["edited"], key_frame=files["key_frame"])
+
+
+PairInBucket = tuple[TrainingPair, Bucket]
+"""A pair, and the geometry that it is trained at."""
 
 
 class UnusablePair(Exception):

@@ -11,9 +11,9 @@ from typing import Any
 
 from ditto_models.command import CommandError
 from ditto_models.gpu.pipeline_loading import load_pipeline
-from ditto_models.gpu.placement import Dtype, PlacementConfig
+from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.weights import WeightsConfig, located
-from ditto_models.train.batch_reading import Problem, SkippedPairs
+from ditto_models.train.batch_reading import SkippedPairs
 from ditto_models.train.buckets import bucket_of
 from ditto_models.train.card import BASE
 from ditto_models.train.checkpoints import CHECKPOINTS
@@ -21,19 +21,17 @@ from ditto_models.train.curriculum import chance
 from ditto_models.train.encoding import EncodedItems, Encoder
 from ditto_models.train.items import Items
 from ditto_models.train.latent_cache import CachedItems
-from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.pairs import PairInBucket, TrainingPair
 from ditto_models.train.processes import Processes
 from ditto_models.train.random_base import save_random_base
 from ditto_models.train.recipe import RandomBase, Recipe
 from ditto_models.train.snapshot import freeze, read_snapshot
-from ditto_models.train.summary import Data, PairInBucket, summary
+from ditto_models.train.summary import Data, summary
 
 CONTENTS = "contents"
 """Folder in CKPT: what the files of its pairs contain, by sha256."""
 LATENTS = "latents"
 """Folder in CKPT, where no --cache is given."""
-
-
 _TELL_SECONDS = 10.0
 Say = Callable[[str], None]
 
@@ -111,7 +109,7 @@ def _transformer_of(base: WeightsConfig, recipe: Recipe) -> Any:
         WeightsError: they cannot be read.
     """
     left_out: dict[str, Any] = dict.fromkeys(("vae", "text_encoder", "tokenizer"))
-    placement = PlacementConfig(device="cpu", dtype=dtype_of(recipe))
+    placement = PlacementConfig(device="cpu", dtype=recipe.dtype)
     pipeline = load_pipeline("WanVACEPipeline", base, placement, **left_out)
     if pipeline.transformer is None or pipeline.transformer_2 is not None:
         raise CommandError(
@@ -129,7 +127,7 @@ def _items_of(
     Raises:
         CommandFailed: the disk is full, or too small.
     """
-    encoder = Encoder(base, str(processes.device), dtype_of(recipe))
+    encoder = Encoder(base, str(processes.device), recipe.dtype)
     if recipe.data.cache == "none":
         return EncodedItems(encoder)
     every = (*data.pairs, *data.validation)
@@ -140,7 +138,7 @@ def _items_of(
     skipped = SkippedPairs(out, processes)
     # One that broke since the training began stays in its plan, which goes on, and others stand in for it.
     begun = int(any((out / CHECKPOINTS).glob("step-*")))
-    skipped.agree((Problem(pair_id=each.pair_id, text=str(each)) for each in unusable), begun)
+    skipped.agree(unusable, begun)
     return items
 
 
@@ -163,8 +161,3 @@ def _announce(items: CachedItems, every: Sequence[PairInBucket], say: Say) -> No
     cost = items.cost(every)
     say(str(cost))
     cost.check()
-
-
-def dtype_of(recipe: Recipe) -> Dtype:
-    """In which weights that do not train are kept, and what is encoded."""
-    return "bfloat16" if recipe.precision == "bf16" else "float32"

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ditto_models.gpu.placement import Dtype
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.settings import SettingsError, first_problem, override, read_settings
 from ditto_models.train.buckets import Bucket
@@ -78,6 +79,10 @@ class OptimizerConfig(BaseModel):
     accumulation: int = Field(default=1, ge=1)
     """Passes to one step of the optimizer."""
 
+    def whole_batch(self, processes: int) -> int:
+        """Samples of one step, over so many processes and all passes."""
+        return self.batch_size * self.accumulation * processes
+
 
 class EmaConfig(BaseModel):
     """An exponential moving average of what trains; where there is one, it is what is exported."""
@@ -145,6 +150,11 @@ class Recipe(BaseModel):
     saving: SavingConfig = SavingConfig()
     validation: ValidationConfig = ValidationConfig()
     logging: LoggingConfig = LoggingConfig()
+
+    @property
+    def dtype(self) -> Dtype:
+        """In which weights that do not train are kept, and what is encoded."""
+        return "bfloat16" if self.precision == "bf16" else "float32"
 
     @property
     def hash(self) -> str:

@@ -65,8 +65,8 @@ class Stepper:
         self._processes = processes
         self._network = network
         self._optimizer = optimizer
-        self._dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
-        self._batch = recipe.optimizer.batch_size * recipe.optimizer.accumulation * processes.count
+        self._dtype: torch.dtype = getattr(torch, recipe.dtype)
+        self._batch = recipe.optimizer.whole_batch(processes.count)
 
     def step(self, number: int, samples: Sequence[Sample]) -> StepResult:
         """Take step `number`, from 0, with this process's samples, in order.

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ditto_models.gpu.weights import WeightsConfig, located
-from ditto_models.train.buckets import Bucket
-from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.pairs import PairInBucket
 from ditto_models.train.processes import Processes
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.snapshot import Snapshot
 from ditto_models.train.trainable import made_trainable
-
-PairInBucket = tuple[TrainingPair, Bucket]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +37,7 @@ def summary(recipe: Recipe, base: WeightsConfig, data: Data, processes: Processe
         f"trains: {recipe.trains.kind}, {trained / 1e6:,.2f} of {whole / 1e6:,.2f} million parameters of "
         f"{base.repo!r}, on {_counted(processes.count, 'process')} with {processes.device.type} in {recipe.precision}"
     )
-    config = recipe.optimizer
-    batch = config.batch_size * config.accumulation * processes.count
+    batch = recipe.optimizer.whole_batch(processes.count)
     key = recipe.curriculum.key_frame
     falls = f"annealed from {key.start:g} to {key.end:g} until step {key.hold_steps + key.anneal_steps}"
     yield (

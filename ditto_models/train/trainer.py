@@ -14,7 +14,6 @@ from ditto_models.command import CommandError
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.train.batch_reading import BatchReader, SkippedPairs
 from ditto_models.train.batches import plans
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.card import BASE
 from ditto_models.train.checkpoints import CHECKPOINTS, latest, save
 from ditto_models.train.claim import claimed
@@ -22,7 +21,7 @@ from ditto_models.train.curriculum_plot import PLOT, plot_curriculum
 from ditto_models.train.items import Items
 from ditto_models.train.learner import Learner
 from ditto_models.train.log_lines import read_log
-from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.pairs import PairInBucket
 from ditto_models.train.processes import Processes
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.result import card_of, exported, save_result
@@ -30,8 +29,6 @@ from ditto_models.train.step import StepResult, learning_rate, places_of
 from ditto_models.train.stopping import StopRequest
 from ditto_models.train.training_log import StepFigures, TrainingLog
 from ditto_models.train.validation import Validation
-
-PairInBucket = tuple[TrainingPair, Bucket]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +104,7 @@ class _Training:
         self._recipe = recipe
         self._processes = processes
         self._out = out
-        self._batch = config.batch_size * config.accumulation * processes.count
+        self._batch = config.whole_batch(processes.count)
         self.learner = Learner(recipe, transformer, processes)
         skipped = SkippedPairs(out, processes)
         self._pairs = [each for each in pairs_with_buckets if not skipped.at_start(each[0])]

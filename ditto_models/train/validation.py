@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ditto_models.train.batch_reading import Problem, SkippedPairs, read_item
-from ditto_models.train.buckets import Bucket
+from ditto_models.train.batch_reading import SkippedPairs, read_item
 from ditto_models.train.items import Items
-from ditto_models.train.pairs import TrainingPair
+from ditto_models.train.pairs import PairInBucket, UnusablePair
 from ditto_models.train.processes import Processes
 from ditto_models.train.step import Sample, Stepper
 
@@ -21,7 +20,7 @@ class Validation:
     def __init__(
         self,
         items: Items,
-        pairs_with_buckets: Sequence[tuple[TrainingPair, Bucket]],
+        pairs_with_buckets: Sequence[PairInBucket],
         skipped: SkippedPairs,
         processes: Processes,
         stepper: Stepper,
@@ -60,7 +59,7 @@ class Validation:
             for number in numbers:
                 place, pair, bucket = usable[number % len(usable)]
                 item = read_item(self._items, pair, bucket)
-                if isinstance(item, Problem):
+                if isinstance(item, UnusablePair):
                     problems.append(item)
                 else:
                     found.append((Sample(place=place, pair_id=pair.id, item=item), number < len(usable)))
