@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from ditto_models.train.checkpoints import CheckpointError, TrainingState, latest, save
+from ditto_models.train.random_base import save_random_base
 from ditto_models.train.whole_file import save_tensors
 
 pytestmark = pytest.mark.slow
@@ -135,10 +137,18 @@ def test_a_full_disk_leaves_the_result_of_before(small_disk: Path) -> None:
     assert torch.equal(load_file(path)["a"], torch.ones(9))
 
 
-def test_others_may_read_what_was_trained_as_they_may_any_new_file(tmp_path: Path) -> None:
-    (tmp_path / "any").touch()
-    save_tensors(tmp_path / "editto.safetensors", {"a": torch.ones(9)}, {"format": "pt"})
-    assert (tmp_path / "editto.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode
+@pytest.mark.parametrize("mask", [0o022, 0o007, 0o077])
+def test_others_may_read_what_was_trained_as_they_may_any_new_file(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        save_tensors(tmp_path / "editto.safetensors", {"a": torch.ones(9)}, {"format": "pt"})
+        save(tmp_path / "checkpoints", a_state(1), keep=1)
+        save_random_base(tmp_path / "base", "tiny")
+    finally:
+        os.umask(before)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in written} >= {"editto.safetensors", "optimizer.safetensors", "model.safetensors"}
+    assert {path.stat().st_mode & 0o777 for path in written} == {0o666 & ~mask}
 
 
 def names(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ditto_models.command import CommandFailed
+from ditto_models.train.whole_file import save_tensors
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +79,6 @@ def save(folder: Path, state: TrainingState, keep: int) -> Path:
     Raises:
         CheckpointError: it cannot be written, for want of room for example; what was there before is as it was.
     """
-    from safetensors import SafetensorError
-
     target = folder / f"step-{state.step:06d}"
     unfinished = folder / f"{_UNFINISHED}{target.name}"
     try:
@@ -88,7 +87,7 @@ def save(folder: Path, state: TrainingState, keep: int) -> Path:
             shutil.rmtree(left)
         _write(unfinished, state)
         _put(unfinished, target)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         last = max((step for step, _ in _found(folder)), default=None)
         raise CheckpointError(
             f"checkpoint of step {state.step} could not be saved in {str(folder)!r}: {error}; "
@@ -129,8 +128,6 @@ def _found(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _write(folder: Path, state: TrainingState) -> None:
-    from safetensors.torch import save_file
-
     folder.mkdir()
     parts: dict[Part, Mapping[str, torch.Tensor] | None]
     parts = {"trained": state.trained, "average": state.average, "optimizer": state.optimizer}
@@ -138,7 +135,9 @@ def _write(folder: Path, state: TrainingState) -> None:
     for part, tensors in parts.items():
         if tensors is not None:
             path = folder / f"{part}.safetensors"
-            save_file({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, path)
+            save_tensors(
+                path, {name: each.detach().cpu().contiguous() for name, each in tensors.items()}, {"format": "pt"}
+            )
             files[part] = _on_disk(path)
     record = _Record(step=state.step, numbers=dict(state.numbers), files=files)
     (folder / _STATE).write_text(record.model_dump_json(indent=1))

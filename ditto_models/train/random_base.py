@@ -57,6 +57,9 @@ def save_random_base(folder: Path, size: Literal["tiny", "small"], seed: int = 0
     unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         pipeline.save_pretrained(unfinished)
+        mode = (unfinished / PIPELINE).stat().st_mode
+        for weights in unfinished.rglob("*.safetensors"):
+            weights.chmod(mode)  # the library lets nobody else read what it writes
         unfinished.rename(folder)
     except OSError:
         if not (folder / PIPELINE).is_file():  # else another process was first
