@@ -77,12 +77,22 @@ class GroupCommit:
         self._thread.join()
 
     def _drain(self) -> None:
-        with closing(self._connect()) as connection:
+        try:
+            connection = self._connect()
+        except WRITE_ERRORS as error:
+            self._refuse(self._failed(error))
+            return
+        with closing(connection):
             while (first := self._queue.get()) is not None:
                 batch, ends = self._gather(first)
                 self._commit(connection, batch)
                 if ends:
                     return
+
+    def _refuse(self, failed: LedgerError) -> None:
+        """Answer all that comes with an error: nobody may wait for what cannot be written."""
+        while (item := self._queue.get()) is not None:
+            item.done.set_exception(failed)
 
     def _gather(self, first: _Append) -> tuple[list[_Append], bool]:
         batch = [first]

@@ -105,7 +105,7 @@ def make_clips(folder: Path, count: int = 2, frames: int = 12, height: int = 48)
         picture = np.broadcast_to(gradient, (frames, height, 64, 3)).copy()
         for index in range(frames):
             left = 4 + index + number
-            picture[index, 12:32, left : left + 16] = (250, 60 + 40 * number, 20)
+            picture[index, 12:32, left : left + 16] = (250, (60 + 40 * number) % 256, 20)
         video.write(folder / f"clip{number}.mp4", picture, 25.0)
     return folder
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from memory.artifacts import ArtifactStore
-from memory.group_commit import LedgerError
+from memory.group_commit import GroupCommit, LedgerError
 from memory.instructions import DuplicateInstruction, InstructionMemory
 from memory.ledger import Ledger
 from memory.owner import Owner, RunIsOwned
 from memory.sample import Clip, Event, Instruction, Sample
 from memory.source_table import Fate, Found, NewClip, Source
+from memory.tail import Tail
 from tests.fakes import FakeEmbedder
 
 
@@ -80,6 +81,17 @@ async def test_a_failed_write_is_raised_and_leaves_nothing(tmp_path: Path) -> No
     await ledger.append(event("c"), Sample(id="c", seed=1), 2)
     assert [row.sample.id for row in ledger.rows()] == ["a", "c"]
     ledger.close()
+
+
+async def test_a_writer_that_cannot_open_the_file_says_so_and_lets_nobody_wait(tmp_path: Path) -> None:
+    def refuse() -> sqlite3.Connection:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    tail = Tail(tmp_path / "tail")
+    writer = GroupCommit(refuse, tail, lambda error: LedgerError(f"cannot be written: {error}"))
+    with pytest.raises(LedgerError, match="malformed"):
+        await asyncio.wait_for(asyncio.wrap_future(writer.put(event("a"), Sample(id="a", seed=1), 1)), 10)
+    writer.close()
 
 
 def test_a_file_that_is_no_ledger_is_told_in_a_line(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from memory.owner import Owner, holder
 from memory.sample import Event, Sample
 from tests.commands import ROOT, call
 from tests.fake_run import make_clips, run_fake
-from tests.training_runs import jobs_of, training_profile, wait_until
+from tests.training_runs import clips_of_train, jobs_of, training_profile, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -214,8 +214,9 @@ def test_the_command_that_resumes_is_told_without_secrets() -> None:
     assert told_again == ["--target", "9", "--out", "runs/a", "edits_per_clip=2"]
 
 
-def test_a_training_is_not_begun_while_the_campaign_is_paused(tmp_path: Path, clips: Path) -> None:
+def test_a_training_is_not_begun_while_the_campaign_is_paused(tmp_path: Path) -> None:
     run, profile = tmp_path / "run", training_profile("training.at_end=true")
+    clips = clips_of_train(tmp_path / "clips", 2)
 
     def pause_it(session: Session) -> None:
         session.training.is_paused = True

@@ -1,6 +1,5 @@
 """Campaigns that train: when it is offered, what becomes of the job, and of one whose campaign or process ends."""
 
-import hashlib
 import subprocess
 import sys
 from contextlib import closing
@@ -18,13 +17,22 @@ from agent.stores import open_ledger
 from agent.training import job, trainings
 from agent.training.config import TrainingConfig
 from agent.training.offer import ordered
-from memory.dataset import read_metadata, split_of
+from memory.dataset import read_metadata
 from memory.jobs import TrainingCall
 from memory.ledger import Ledger
 from memory.sample import Event
 from tests.commands import ROOT, call, line_of, problem_of
-from tests.fake_run import campaign_of, fake_profile, make_clips, run_fake
-from tests.training_runs import begun_of, calls_of, jobs_of, steps_of, training_overrides, training_profile, wait_until
+from tests.fake_run import campaign_of, fake_profile, run_fake
+from tests.training_runs import (
+    begun_of,
+    calls_of,
+    clips_of_train,
+    jobs_of,
+    steps_of,
+    training_overrides,
+    training_profile,
+    wait_until,
+)
 from tools.train_editto import PairFilter
 
 
@@ -36,13 +44,7 @@ def _glances(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Whose pairs are all trained on."""
-    folder = make_clips(tmp_path_factory.mktemp("clips") / "clips", count=5)
-    for clip in folder.iterdir():
-        if split_of(hashlib.sha256(clip.read_bytes()).hexdigest()) != "train":
-            clip.unlink()
-    assert len(list(folder.iterdir())) >= 3
-    return folder
+    return clips_of_train(tmp_path_factory.mktemp("clips") / "clips", 4)
 
 
 def test_a_campaign_trains_every_so_many_pairs_and_at_its_end(tmp_path: Path, clips: Path) -> None:

@@ -1,5 +1,6 @@
 """Campaigns on fakes that train with programs that speak as the trainer and the evaluation do."""
 
+import hashlib
 import json
 import sys
 import time
@@ -8,9 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.profile import Profile
+from memory.dataset import split_of
 from memory.jobs import Job, TrainingCall
 from memory.ledger import Ledger
-from tests.fake_run import fake_profile
+from tests.fake_run import fake_profile, make_clips
 
 HERE = Path(__file__).parent
 FIGURES = {"color_grade": (40, 1.0), "style": (40, 0.25)}
@@ -36,6 +38,18 @@ def training_profile(
     figures: Mapping[str, tuple[int, float | None]] | str = FIGURES,
 ) -> Profile:
     return fake_profile(*training_overrides(pace, fate, figures), *overrides)
+
+
+def clips_of_train(folder: Path, count: int) -> Path:
+    """Clips whose pairs are all trained on, whatever this machine's encoder makes of them."""
+    make_clips(folder, count + 8)
+    for clip in sorted(folder.iterdir()):
+        if count and split_of(hashlib.sha256(clip.read_bytes()).hexdigest()) == "train":
+            count -= 1
+        else:
+            clip.unlink()
+    assert not count, "of so many clips too few are trained on"
+    return folder
 
 
 def jobs_of(run: Path) -> list[Job]:
