@@ -14,9 +14,12 @@ from ditto_models.train.curriculum import Curriculum, Dial
 from ditto_models.train.curriculum_plot import plot_curriculum
 from ditto_models.train.log_lines import LogLine, read_log
 from ditto_models.train.recipe import Recipe, load_recipe
-from ditto_models.train.training_log import StepFigures, TrainingLog
+from ditto_models.train.step import StepResult
+from ditto_models.train.training_log import TrainingLog
 
 pytestmark = pytest.mark.slow
+Step = tuple[int, StepResult, float | None]
+"""How many are done, what came of the last, and the validation loss."""
 KEYS = {
     "step",
     "key_frame_probability",
@@ -35,33 +38,27 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    return load_recipe("tiny", ["steps=10", "logging.every_steps=4"])
+    rising = ["optimizer.learning_rate=1.0", "optimizer.warmup_steps=9"]
+    return load_recipe("tiny", ["steps=10", "logging.every_steps=4", *rising])
 
 
-def figures(step: int, with_key: float | None = 2.0, without: float | None = 4.0) -> StepFigures:
-    known = [loss for loss in (with_key, without) if loss is not None]
-    return StepFigures(
-        step=step,
-        loss=sum(known) / len(known),
-        loss_with_key=with_key,
-        loss_without_key=without,
-        gradient_norm=float(step),
-        learning_rate=step / 10,
-        samples=8,
-    )
+def made(step: int, with_key: float | None = 2.0, validation: float | None = None) -> Step:
+    loss = 4.0 if with_key is None else (with_key + 4.0) / 2
+    result = StepResult(loss=loss, loss_with_key=with_key, loss_without_key=4.0, gradient_norm=float(step))
+    return step, result, validation
 
 
-def written(out: Path, recipe: Recipe, steps: Sequence[StepFigures], at: int = 0, terminal: bool = False) -> str:
+def written(out: Path, recipe: Recipe, steps: Sequence[Step], at: int = 0, terminal: bool = False) -> str:
     console = Console(file=io.StringIO(), width=80 if terminal else 160, force_terminal=terminal)
-    with TrainingLog(out, recipe, step=at, console=console) as log:
+    with TrainingLog(out, recipe, batch=8, step=at, console=console) as log:
         for each in steps:
-            log.write(each)
+            log.write(*each)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 def test_a_line_is_the_mean_since_the_line_before_and_null_where_there_was_none(tmp_path: Path, recipe: Recipe) -> None:
-    steps = [figures(step, with_key=None if step <= 4 else float(step)) for step in range(1, 11)]
+    steps = [made(step, with_key=None if step <= 4 else float(step)) for step in range(1, 11)]
     said = written(tmp_path, recipe, steps)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [set(line) for line in lines] == [KEYS] * 3
@@ -80,17 +77,16 @@ def test_a_line_is_the_mean_since_the_line_before_and_null_where_there_was_none(
 
 
 def test_a_validation_loss_has_a_line_of_its_step(tmp_path: Path, recipe: Recipe) -> None:
-    validated = StepFigures(**vars(figures(2)) | {"validation_loss": 0.25})
-    said = written(tmp_path, recipe, [figures(1), validated, figures(3), figures(4)])
+    said = written(tmp_path, recipe, [made(1), made(2, validation=0.25), made(3), made(4)])
     assert [(line.step, line.validation_loss) for line in read_log(tmp_path)] == [(2, 0.25), (4, None)]
     assert "validation 0.2500" in said
 
 
 def test_going_on_takes_away_what_lies_after_the_checkpoint(tmp_path: Path, recipe: Recipe) -> None:
-    written(tmp_path, recipe, [figures(step) for step in range(1, 9)])
+    written(tmp_path, recipe, [made(step) for step in range(1, 9)])
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 9, "lo')
-    written(tmp_path, recipe, [figures(step, with_key=7.0) for step in range(5, 11)], at=4)
+    written(tmp_path, recipe, [made(step, with_key=7.0) for step in range(5, 11)], at=4)
     assert [(line.step, line.loss_with_key) for line in read_log(tmp_path)] == [(4, 2.0), (8, 7.0), (10, 7.0)]
     assert (tmp_path / "log.jsonl").read_text().count("\n") == 3
     assert scalars(tmp_path, "loss_with_key") == [(4, 2.0), (8, 7.0), (10, 7.0)]
@@ -98,7 +94,7 @@ def test_going_on_takes_away_what_lies_after_the_checkpoint(tmp_path: Path, reci
 
 
 def test_a_terminal_has_a_bar_with_what_is_left(tmp_path: Path, recipe: Recipe) -> None:
-    said = written(tmp_path, recipe, [figures(step) for step in range(1, 6)], terminal=True)
+    said = written(tmp_path, recipe, [made(step) for step in range(1, 6)], terminal=True)
     for part in ("step 5/10", "loss 3.0000", "key frame 100%", "/s", "left"):
         assert part in said
     assert "…" not in said, "80 columns are enough"

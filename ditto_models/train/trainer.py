@@ -25,9 +25,9 @@ from ditto_models.train.pairs import PairInBucket
 from ditto_models.train.processes import Processes
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.result import card_of, exported, save_result
-from ditto_models.train.step import StepResult, learning_rate, places_of
+from ditto_models.train.step import StepResult, places_of
 from ditto_models.train.stopping import StopRequest
-from ditto_models.train.training_log import StepFigures, TrainingLog
+from ditto_models.train.training_log import TrainingLog
 from ditto_models.train.validation import Validation
 
 
@@ -78,7 +78,11 @@ def train(
         processes.on_main(lambda: stack.enter_context(claimed(out, recipe)))
         training = _Training(recipe, transformer, items, pairs_with_buckets, validation, out, processes)
         begin = training.resume()
-        log = stack.enter_context(TrainingLog(out, recipe, step=begin)) if processes.is_main else None
+        log = (
+            stack.enter_context(TrainingLog(out, recipe, batch=training.batch, step=begin))
+            if processes.is_main
+            else None
+        )
         stop = stack.enter_context(StopRequest(launched=processes.count > 1))
         steps = training.run(begin, stop, log, watch)
         if steps >= recipe.steps:
@@ -104,7 +108,7 @@ class _Training:
         self._recipe = recipe
         self._processes = processes
         self._out = out
-        self._batch = config.whole_batch(processes.count)
+        self.batch = config.whole_batch(processes.count)
         self.learner = Learner(recipe, transformer, processes)
         skipped = SkippedPairs(out, processes)
         self._pairs = [each for each in pairs_with_buckets if not skipped.at_start(each[0])]
@@ -117,10 +121,10 @@ class _Training:
     def resume(self) -> int:
         """Go on from the last checkpoint, if there is one; returns the steps that were made."""
         state = latest(self._out / CHECKPOINTS) if self._processes.is_main else None
-        step, batch = self._processes.told((state.step, state.numbers["batch"]) if state else (0, self._batch))
-        if batch != self._batch:
+        step, batch = self._processes.told((state.step, state.numbers["batch"]) if state else (0, self.batch))
+        if batch != self.batch:
             raise CommandError(
-                f"{str(self._out)!r} was begun with {batch} samples a step, not {self._batch}; expected "
+                f"{str(self._out)!r} was begun with {batch} samples a step, not {self.batch}; expected "
                 "optimizer.batch_size x optimizer.accumulation x processes to stay the same, or a new --out"
             )
         if step:
@@ -137,7 +141,7 @@ class _Training:
         watch: Callable[[int, StepResult], None],
     ) -> int:
         """Make steps until all are made or one is asked to stop; returns how many are made."""
-        planned = plans(self._pairs, self._recipe.curriculum, self._recipe.seed, self._batch)
+        planned = plans(self._pairs, self._recipe.curriculum, self._recipe.seed, self.batch)
         for number, plan in enumerate(islice(planned, begin, self._recipe.steps), begin):
             result = self.learner.step(number, self._reader.samples(number, plan))
             done = number + 1
@@ -146,7 +150,7 @@ class _Training:
             must_validate = is_last or done % self._recipe.validation.every_steps == 0
             validation_loss = self._validation_loss(done) if must_validate else None
             if log is not None:
-                log.write(self._figures(done, result, validation_loss))
+                log.write(done, result, validation_loss)
             must_stop = bool(self._processes.summed([stop.is_asked])[0]) and not is_last
             if is_last or must_stop or done % self._recipe.saving.every_steps == 0:
                 self._save(done)
@@ -154,19 +158,10 @@ class _Training:
                 return done
         return max(begin, self._recipe.steps)
 
-    def _figures(self, done: int, result: StepResult, validation_loss: float | None) -> StepFigures:
-        return StepFigures(
-            step=done,
-            samples=self._batch,
-            learning_rate=learning_rate(self._recipe, done - 1),
-            validation_loss=validation_loss,
-            **vars(result),
-        )
-
     def _validation_loss(self, done: int) -> float | None:
         with self.learner.average.in_place():
             return self._validation.loss(done)
 
     def _save(self, done: int) -> None:
-        state = self.learner.captured(done, {"batch": self._batch})
+        state = self.learner.captured(done, {"batch": self.batch})
         self._processes.on_main(lambda: save(self._out / CHECKPOINTS, state, self._recipe.saving.keep))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,28 +13,11 @@ from rich.console import Console
 
 from ditto_models.train.log_lines import LOG, LogLine, cut_log
 from ditto_models.train.recipe import Recipe
+from ditto_models.train.step import StepResult, learning_rate
 from ditto_models.train.training_progress import PlainProgress, ProgressBar
 
 TENSORBOARD = "tensorboard"
 """Folder in CKPT."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepFigures:
-    """Of one step, over all processes."""
-
-    step: int
-    """Steps of the optimizer that are done, this one among them."""
-    loss: float
-    loss_with_key: float | None
-    """Of the samples that were given the key frame; None where none was."""
-    loss_without_key: float | None
-    gradient_norm: float
-    learning_rate: float
-    samples: int
-    """In the whole batch."""
-    validation_loss: float | None = None
-    """Where it was taken after this step."""
 
 
 class TrainingLog:
@@ -44,20 +26,21 @@ class TrainingLog:
     A line is written every `recipe.logging.every_steps` steps, after the last, and where there is a validation loss.
     """
 
-    def __init__(self, out: Path, recipe: Recipe, *, step: int = 0, console: Console | None = None) -> None:
+    def __init__(self, out: Path, recipe: Recipe, *, batch: int, step: int = 0, console: Console | None = None) -> None:
         """Begin, or go on at a step: what an earlier session wrote of later ones is taken away.
 
         Args:
             out: CKPT
             recipe: of the training
+            batch: samples of a step, over all processes
             step: steps that are done
             console: where progress is shown; stderr where none is given
         """
-        self._out, self._recipe, self._step = out, recipe, step
+        self._out, self._recipe, self._batch, self._step = out, recipe, batch, step
         console = console or Console(stderr=True)
         shown: type[ProgressBar | PlainProgress] = ProgressBar if console.is_terminal else PlainProgress
         self._progress = shown(console, recipe.steps, step)
-        self._waiting: list[StepFigures] = []
+        self._waiting: list[StepResult] = []
         self._board: Any = None
 
     def __enter__(self) -> TrainingLog:
@@ -76,37 +59,36 @@ class TrainingLog:
         if self._board is not None:
             self._board.close()
 
-    def write(self, figures: StepFigures) -> None:
-        """Take in a step.
+    def write(self, step: int, result: StepResult, validation_loss: float | None = None) -> None:
+        """Take in a step, the last of so many; with the validation loss where it was taken after it.
 
         Raises:
             OSError: the disk is full or broken.
         """
-        self._waiting.append(figures)
+        self._waiting.append(result)
         now = time.monotonic()
-        pace = sum(each.samples for each in self._waiting) / max(now - self._begun, 1e-9)
-        due = figures.step % self._recipe.logging.every_steps == 0 or figures.step >= self._recipe.steps
-        line = self._line(pace) if due or figures.validation_loss is not None else None
-        probability = self._recipe.curriculum.key_frame.at(figures.step - 1)
-        self._progress.stepped(figures.step, figures.loss, probability, pace, line)
+        pace = self._batch * len(self._waiting) / max(now - self._begun, 1e-9)
+        due = step % self._recipe.logging.every_steps == 0 or step >= self._recipe.steps
+        line = self._line(step, pace, validation_loss) if due or validation_loss is not None else None
+        probability = self._recipe.curriculum.key_frame.at(step - 1)
+        self._progress.stepped(step, result.loss, probability, pace, line)
         if line is not None:
             with (self._out / LOG).open("a", encoding="utf-8") as file:
                 file.write(line.model_dump_json() + "\n")
             self._to_board(line)
             self._waiting, self._begun = [], now
 
-    def _line(self, pace: float) -> LogLine:
-        last = self._waiting[-1]
+    def _line(self, step: int, pace: float, validation_loss: float | None) -> LogLine:
         return LogLine(
-            step=last.step,
-            key_frame_probability=self._recipe.curriculum.key_frame.at(last.step - 1),
-            order_share=self._recipe.curriculum.order.at(last.step - 1),
+            step=step,
+            key_frame_probability=self._recipe.curriculum.key_frame.at(step - 1),
+            order_share=self._recipe.curriculum.order.at(step - 1),
             loss=_mean(each.loss for each in self._waiting),
             loss_with_key=_mean_of_some(each.loss_with_key for each in self._waiting),
             loss_without_key=_mean_of_some(each.loss_without_key for each in self._waiting),
-            validation_loss=last.validation_loss,
+            validation_loss=validation_loss,
             gradient_norm=_mean(each.gradient_norm for each in self._waiting),
-            learning_rate=last.learning_rate,
+            learning_rate=learning_rate(self._recipe, step - 1),
             samples_per_second=pace,
             memory_gb=memory_gb(),
             at=datetime.now(UTC).isoformat(timespec="seconds"),
