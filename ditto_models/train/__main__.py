@@ -42,8 +42,11 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _as_one_of_several(arguments: argparse.Namespace) -> int:
-    """What all processes of a training find wrong alike, the first of each machine says: some of it, a disk that is not
-    shared for one, only others than the first machine find."""
+    """Train; where this is one of several processes, an error is said by the first of each machine alone.
+
+    All find most errors alike, and would say them eight times over; but one that only another machine finds, such as a
+    disk that it does not share, must be said too.
+    """
     try:
         return _train(arguments)
     except (CommandError, SettingsError, TrainingFailed, MainProcessFailed) as error:

@@ -25,7 +25,7 @@ class SkippedPairs:
     def __init__(self, out: Path, processes: Processes) -> None:
         self._path = out / SKIPPED
         self._processes = processes
-        lines = processes.told(self._path.read_text().splitlines() if self._path.is_file() else [])
+        lines = processes.broadcast(self._path.read_text().splitlines() if self._path.is_file() else [])
         self._steps: dict[str, int] = {}
         for line in lines:
             entry = json.loads(line)
@@ -43,7 +43,7 @@ class SkippedPairs:
         was."""
         if not self._processes.summed([len(mine)])[0]:
             return False
-        found = {each.pair_id: each for each in self._processes.all_of(list(mine)) if each.pair_id not in self._steps}
+        found = {each.pair_id: each for each in self._processes.gathered(list(mine)) if each.pair_id not in self._steps}
         self._steps |= dict.fromkeys(found, step)
         if self._processes.is_main:
             at = datetime.now(UTC).isoformat(timespec="seconds")

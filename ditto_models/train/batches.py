@@ -115,9 +115,9 @@ class _Bag:
         taken = self._of_round(min(count, self.num_left), random)
         self._times[taken] += 1
         while (missing := count - len(taken)) > 0:
-            rank = 2 * self._times[: self._num_allowed]
-            rank[taken] += 1  # of those that came as often, first the ones that are not in this step
-            again = random.permutation(np.flatnonzero(rank == rank.min()))[:missing]
+            turn = 2 * self._times[: self._num_allowed]
+            turn[taken] += 1  # of those that came as often, first the ones that are not in this step
+            again = random.permutation(np.flatnonzero(turn == turn.min()))[:missing]
             self._times[again] += 1
             taken = np.concatenate([taken, again])
         return np.take(self._ranks, random.permutation(taken))

@@ -19,7 +19,7 @@ from ditto_models.yaml_text import from_yaml
 
 RECIPE = "recipe.yaml"
 _LOCK = ".lock"
-_FREE = (
+_MAY_DIFFER = (
     "steps",
     "saving.",
     "logging.",
@@ -30,8 +30,8 @@ _FREE = (
     "optimizer.batch_size",
     "optimizer.accumulation",
 )
-"""May differ when a training goes on: it changes nothing of what is learned. The samples of a whole step must stay as
-many, however they are dealt; the trainer sees to that."""
+"""Settings that may be changed when a training goes on: they change nothing of what is learned. The samples of a whole
+step must stay as many, however they are dealt; the trainer sees to that."""
 
 
 def check_place(out: Path, data: Path, cache: Path | None = None) -> None:
@@ -40,15 +40,15 @@ def check_place(out: Path, data: Path, cache: Path | None = None) -> None:
     Raises:
         CommandError: it is a file, a run of agent.run, or lies in the dataset.
     """
-    place, whole = out.resolve(), data.resolve()
+    place, read = out.resolve(), data.resolve()
     if place.exists() and not place.is_dir():
         raise CommandError(f"--out {str(out)!r} is a file; expected a folder, a new one or that of a training")
     if cache and cache.exists() and not cache.is_dir():
         raise CommandError(
             f"--cache {str(cache)!r} is a file; expected a folder, a new one or another training's cache"
         )
-    datasets = [folder for folder in (whole, whole / "dataset") if any(folder.glob("shard-*"))]
-    if place == whole or any(place.is_relative_to(folder) for folder in datasets):
+    datasets = [folder for folder in (read, read / "dataset") if any(folder.glob("shard-*"))]
+    if place == read or any(place.is_relative_to(folder) for folder in datasets):
         raise CommandError(f"--out {str(out)!r} lies in the data, {str(data)!r}; name a folder elsewhere")
     if (out / "ledger.sqlite").exists():
         raise CommandError(f"--out {str(out)!r} is a run of agent.run; name a folder of its own, e.g. in it")
@@ -69,7 +69,7 @@ def check_recipe(out: Path, recipe: Recipe) -> None:
         why = first_problem(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
         raise CommandError(f"{str(path)!r} cannot be read: {why}; give a new --out") from error
     before, now = _flat(begun), _flat(recipe)
-    changed = [key for key in now | before if before.get(key) != now.get(key) and not key.startswith(_FREE)]
+    changed = [key for key in now | before if before.get(key) != now.get(key) and not key.startswith(_MAY_DIFFER)]
     if changed:
         said = ", ".join(f"{key}={before.get(key)!r}, not {now.get(key)!r}" for key in sorted(changed))
         raise CommandError(f"{str(out)!r} was begun with {said}; give the same recipe, or a new --out")

@@ -91,13 +91,13 @@ class Processes:
             return self._accelerator.prepare_model(network, evaluation_mode=self.one_by_one)
 
     def backward(self, network: Any, loss: torch.Tensor, last: bool) -> None:
-        """Add the gradients of one pass of several to a step; all processes share them in the last."""
+        """Add the gradients of one pass of several to a step; FSDP2 shares them in the last."""
         if self.one_by_one:
             network.set_requires_gradient_sync(last)
         loss.backward()  # type: ignore[no-untyped-call]
 
     def passing(self, network: Any, last: bool) -> AbstractContextManager[None]:
-        """In which one pass of several to a step is made, forwards and backwards."""
+        """In which one pass of several to a step is made, forwards and backwards: DDP shares gradients in the last."""
         if last or self.one_by_one:
             return nullcontext()
         context: AbstractContextManager[None] = self._accelerator.no_sync(network)
@@ -112,7 +112,7 @@ class Processes:
         return float(length.full_tensor() if isinstance(length, DTensor) else length)
 
     def summed(self, numbers: Iterable[float]) -> list[float]:
-        """Each number, summed over the processes."""
+        """Each number, summed over the processes (all-reduce)."""
         import torch
 
         # Double, which a count or a loss keeps exactly.
@@ -120,14 +120,14 @@ class Processes:
         total: torch.Tensor = self._accelerator.reduce(mine, "sum")
         return [float(each) for each in total]
 
-    def all_of(self, things: list[Thing]) -> list[Thing]:
-        """The things of all processes, in their order."""
+    def gathered(self, things: list[Thing]) -> list[Thing]:
+        """The things of all processes, in their order, on every one (all-gather)."""
         from accelerate.utils import gather_object
 
         return list(gather_object(things)) if self.count > 1 else things
 
-    def told(self, thing: Thing) -> Thing:
-        """What the main process says."""
+    def broadcast(self, thing: Thing) -> Thing:
+        """The main process's thing, on every one."""
         from accelerate.utils import broadcast_object_list
 
         said: Any = broadcast_object_list([thing])[0] if self.count > 1 else thing
@@ -142,7 +142,7 @@ class Processes:
                 result = body()
             except Exception as raised:  # noqa: BLE001 -- it is raised again, here and on the others
                 error = raised
-        said = self.told(f"{type(error).__name__}: {error}" if error else "")
+        said = self.broadcast(f"{type(error).__name__}: {error}" if error else "")
         if error is not None:
             raise error
         if said:
@@ -166,7 +166,7 @@ class Processes:
         return found
 
     def fill(self, tensors: Mapping[str, torch.Tensor], whole: Mapping[str, torch.Tensor]) -> None:
-        """The other way round: write the main process's whole tensors into those of all."""
+        """The reverse of `whole`: write the main process's whole tensors into those of all, or each one's share."""
         import torch
         from accelerate.utils import broadcast
         from torch.distributed.tensor import DTensor, distribute_tensor

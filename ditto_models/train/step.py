@@ -127,7 +127,7 @@ class Stepper:
         )
 
     def _not_finite(self, number: int, found: Iterable[tuple[Sample, bool, float]], result: StepResult) -> str:
-        everywhere = self._processes.all_of([(sample.pair_id, loss) for sample, _, loss in found])
+        everywhere = self._processes.gathered([(sample.pair_id, loss) for sample, _, loss in found])
         blamed = [pair for pair, loss in everywhere if not math.isfinite(loss)]
         what = "the loss of" if blamed else "the gradient of"
         shown = ", ".join(map(repr, (blamed or [pair for pair, _ in everywhere])[:8]))

@@ -121,7 +121,7 @@ class _Training:
     def resume(self) -> int:
         """Go on from the last checkpoint, if there is one; returns the steps that were made."""
         state = latest(self._out / CHECKPOINTS) if self._processes.is_main else None
-        step, batch = self._processes.told((state.step, state.numbers["batch"]) if state else (0, self.batch))
+        step, batch = self._processes.broadcast((state.step, state.numbers["batch"]) if state else (0, self.batch))
         if batch != self.batch:
             raise CommandError(
                 f"{str(self._out)!r} was begun with {batch} samples a step, not {self.batch}; expected "
