@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from ditto_models.base import Frame
 from ditto_models.container import VideoError
+from ditto_models.sound_copy import Timed, copied, refusal, sound_packets
 from ditto_models.timeline import Timeline
 from ditto_models.video import DISK_ERRORS, tag, yuv
 
 FORMATS = (".mp4", ".mov", ".mkv")
 """What H.264 and nearly any sound can be kept in."""
-AHEAD_SECONDS = 1.0
-"""Sound that begins so long before the first frame is kept; a coder's first packet may be a few ms early."""
 
 
 class Writing(Protocol):
@@ -41,73 +40,57 @@ class _Retelling:
         # Chroma of half the size wants even sides.
         self._pixels = "yuv444p" if timeline.width % 2 or timeline.height % 2 else "yuv420p"
         self._container, self._timeline = container, timeline
+        self._tick, self._moments = timeline.moments
         options = {"crf": str(crf), "preset": "medium"}
         self._stream = container.add_stream("libx264", rate=timeline.rate, options=options)
         self._stream.width, self._stream.height = timeline.width, timeline.height
         self._stream.pix_fmt = self._pixels
-        self._stream.codec_context.time_base = timeline.tick
+        self._stream.codec_context.time_base = self._tick
         tag(self._stream)
         self._number = 0
         self.sound = "none"
-        self._sound: Iterator[tuple[Fraction, Packet[AudioStream]]] = iter(())
-        self._waiting: tuple[Fraction, Packet[AudioStream]] | None = None
+        self._sound: Iterator[Timed] = iter(())
+        self._waiting: Timed | None = None
 
     def with_sound(self, source: InputContainer) -> None:
         """Copy the first audio stream of a file beside the frames."""
         if not source.streams.audio:
             return
+        begun_seconds = self._timeline.shown_at[0] * self._timeline.tick
+        if why := refusal(self._timeline.path, self._container.format.name, begun_seconds):
+            self.sound = f"left out: {why}"
+            return
         audio = source.streams.audio[0]
-        coded = audio.codec_context.codec.canonical_name
-        if coded not in self._container.supported_codecs:
-            self.sound = f"left out: this format holds no {coded}"
-            return
-        try:
-            copy = self._container.add_stream_from_template(audio)
-        except (av.FFmpegError, ValueError) as error:
-            self.sound = f"left out: {error}"
-            return
         self.sound = "kept"
-        self._sound = self._packets(source, audio, copy)
+        self._sound = sound_packets(source, audio, copied(self._container, audio), begun_seconds)
         self._waiting = next(self._sound, None)
 
     def put(self, frame: Frame) -> None:
         """Write the next frame, and the sound up to it."""
-        timeline = self._timeline
-        begun = timeline.shown_at[0]
-        shown_at = timeline.shown_at[self._number] - begun
-        last = self._number == timeline.frames - 1
-        until = shown_at + timeline.last_for if last else timeline.shown_at[self._number + 1] - begun
+        shown_at, until = self._moments[self._number : self._number + 2]
         picture = yuv(frame, self._pixels)
-        picture.pts, picture.time_base, picture.duration = shown_at, timeline.tick, until - shown_at
-        self._container.mux(self._stream.encode(picture))
+        picture.pts, picture.time_base, picture.duration = shown_at, self._tick, until - shown_at
+        self._mux(self._stream.encode(picture))
         self._number += 1
-        self._sound_until(until * timeline.tick)
+        self._sound_until(until * self._tick)
 
     def finish(self) -> None:
         """Write what the encoder still holds."""
         if self._number != self._timeline.frames:
             raise VideoError(f"{self._number} frames were written; expected {self._timeline.frames} as its source has")
-        self._container.mux(self._stream.encode(None))
+        self._mux(self._stream.encode(None))
         self._sound_until(None)
+
+    def _mux(self, coded: Iterable[Packet[VideoStream]]) -> None:
+        for packet in coded:
+            if packet.pts == self._moments[-2]:
+                packet.duration = self._moments[-1] - self._moments[-2]  # else the last one would last as long as usual
+            self._container.mux(packet)
 
     def _sound_until(self, seconds: Fraction | None) -> None:
         while self._waiting is not None and (seconds is None or self._waiting[0] <= seconds):
             self._container.mux(self._waiting[1])
             self._waiting = next(self._sound, None)
-
-    def _packets(
-        self, source: InputContainer, audio: AudioStream, copy: AudioStream
-    ) -> Iterator[tuple[Fraction, Packet[AudioStream]]]:
-        begun_seconds = self._timeline.shown_at[0] * self._timeline.tick
-        for packet in source.demux(audio):
-            if packet.dts is None or packet.pts is None or packet.time_base is None:
-                continue
-            shift = round(begun_seconds / packet.time_base)
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            begins = packet.pts * packet.time_base
-            if begins > -AHEAD_SECONDS:
-                packet.stream = copy
-                yield begins, packet
 
 
 @contextmanager

@@ -46,6 +46,19 @@ class Timeline:
         steps = [after - before for before, after in pairwise(self.shown_at)]
         return not steps or max(steps) - min(steps) <= 1
 
+    @property
+    def moments(self) -> tuple[Fraction, tuple[int, ...]]:
+        """A tick in seconds; and in such, from the first frame on, when each is shown and when the last one ends.
+
+        Frames that keep the rate, to the rounding of the file's own ticks, keep it exactly: 24 a second are not whole
+        milliseconds, and a copy in milliseconds would have another rate.
+        """
+        after = [moment - self.shown_at[0] for moment in self.shown_at]
+        step = 1 / (self.rate * self.tick)
+        if all(abs(moment - number * step) < 1 for number, moment in enumerate(after)):
+            return 1 / self.rate, tuple(range(self.frames + 1))
+        return self.tick, (*after, after[-1] + self.last_for)
+
 
 def timeline_of(path: Path) -> Timeline:
     """Read a whole file, so that what is wrong with it shows before anything costly is done with it.

@@ -51,6 +51,7 @@ def sound_of(path: Path) -> tuple[str, int, float]:
         ("a.mkv", "b.mov", "mp3"),
         ("a.mov", "b.mkv", "pcm_s16le"),
         ("a.ts", "b.mp4", "aac"),
+        ("a.mkv", "b.mp4", "pcm_s16le"),
         ("a.mp4", "b.mp4", ""),
     ],
 )
@@ -75,6 +76,30 @@ def test_frames_moments_and_sound_are_the_sources(
         assert samples > SAMPLE_RATE
     for one, two in zip(frames_of(timeline), frames_of(again), strict=True):
         assert np.abs(one.astype(int) - two).mean() < 3
+
+
+def test_a_rate_that_milliseconds_cannot_hold_is_kept(tmp_path: Path) -> None:
+    moments = tuple(round(number * 1000 / 24) for number in range(25))
+    source = make_clip(tmp_path / "a.mkv", moments, rate=24)
+    retell(source, tmp_path / "b.mp4")
+    assert timeline_of(tmp_path / "b.mp4").rate == timeline_of(source).rate == 24
+
+
+def test_uneven_frames_last_as_long_on_the_whole(tmp_path: Path) -> None:
+    source = make_clip(tmp_path / "a.mp4", UNEVEN)
+    timeline, _ = retell(source, tmp_path / "b.mp4")
+    assert not timeline.is_steady
+    assert timeline_of(tmp_path / "b.mp4").rate == pytest.approx(timeline.rate)
+
+
+@pytest.mark.parametrize(("layout", "told"), [("stereo", "kept"), ("5.1", "left out: this pcm_s16le cannot be copied")])
+def test_sound_that_the_format_would_refuse_at_the_end_of_the_file_is_left_out(
+    tmp_path: Path, layout: str, told: str
+) -> None:
+    source = make_clip(tmp_path / "a.mkv", STEADY, sound="pcm_s16le", layout=layout)
+    _, kept = retell(source, tmp_path / "b.mp4")
+    assert kept.startswith(told)
+    assert len(list(frames_of(timeline_of(tmp_path / "b.mp4")))) == len(STEADY)
 
 
 def test_odd_sides_and_turned_pictures_are_kept(tmp_path: Path) -> None:
