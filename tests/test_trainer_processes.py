@@ -51,6 +51,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     two = [job(f"2 {trains} {how}", recipe_of(trains, how, 1)) for trains in TRAINS for how in ("none", "fsdp2")]
     two.append(job("2 skipping", recipe_of("linear", "none", 1), unusable=["pair-2"]))
     two += [job("2 resumed", recipe_of("linear", "fsdp2", 1, steps=steps)) for steps in (2, 4)]
+    for name, accumulation in (("1", 4), ("2", 2)):
+        for how in ("none",) if name == "1" else ("none", "fsdp2"):
+            recipe = recipe_of("linear", how, 1, precision="bf16")
+            recipe["optimizer"]["accumulation"] = accumulation
+            (one if name == "1" else two).append(job(f"{name} bf16 {how}", recipe))
     carry_out(one)
     run_together(2, two, folder / "two")
     return folder
@@ -79,6 +84,13 @@ def test_two_processes_learn_what_one_with_twice_the_batch_learns(folder: Path, 
     ]
     assert len(validated[0]) == 2
     assert validated[1] == pytest.approx(validated[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("how", ["none", "fsdp2"])
+def test_in_bfloat16_two_processes_compute_what_one_does(folder: Path, how: str) -> None:
+    alone, together = losses_of(folder / "1 bf16 none"), losses_of(folder / f"2 bf16 {how}")
+    assert together[0] == alone[0], "the very same numbers, but for the order that they are summed in"
+    assert together == pytest.approx(alone, rel=1e-3)
 
 
 def test_both_skip_a_pair_that_one_of_them_cannot_read(folder: Path) -> None:

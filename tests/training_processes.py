@@ -51,6 +51,8 @@ def run_together(count: int, jobs: Sequence[dict[str, object]], folder: Path) ->
 
 def carry_out(jobs: Iterable[Mapping[str, Any]]) -> None:
     """The jobs in this process, alone or as one of several."""
+    import torch
+
     from ditto_models.train.processes import Processes
     from ditto_models.train.recipe import Recipe
     from ditto_models.train.trainer import train
@@ -63,7 +65,7 @@ def carry_out(jobs: Iterable[Mapping[str, Any]]) -> None:
         every = pairs_in_buckets(ITEMS + 3)
         train(
             recipe,
-            tiny_transformer(),
+            tiny_transformer(torch.bfloat16 if recipe.precision == "bf16" else torch.float32),
             ItemsInMemory(unusable=job.get("unusable", ())),
             every[:ITEMS],
             out,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ditto_models.train.averaging import Average
 from ditto_models.train.checkpoints import TrainingState
+from ditto_models.train.precision import kept_in_float32
 from ditto_models.train.processes import Processes
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.step import Sample, Stepper, StepResult
@@ -29,9 +30,7 @@ class Learner:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.seed)  # a LoRA's factors are drawn, and alike everywhere
             made_trainable(transformer, recipe.trains)
-        for parameter in transformer.parameters():
-            if parameter.requires_grad:
-                parameter.data = parameter.data.float()
+        kept_in_float32(transformer)
         if recipe.gradient_checkpointing:
             transformer.enable_gradient_checkpointing()
         network = processes.spread(transformer.train())

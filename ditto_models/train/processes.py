@@ -35,7 +35,6 @@ class Processes:
     def __init__(
         self,
         device: Literal["auto", "cpu", "cuda"] = "auto",
-        precision: Literal["bf16", "float32"] = "float32",
         sharding: Literal["none", "fsdp2"] = "none",
     ) -> None:
         import torch
@@ -52,7 +51,7 @@ class Processes:
                 )
         self._accelerator = Accelerator(
             cpu=device == "cpu" or not has_gpu,
-            mixed_precision="bf16" if precision == "bf16" else "no",
+            mixed_precision="no",  # the network computes as it is loaded: precision.py
             kwargs_handlers=[
                 DistributedDataParallelKwargs(broadcast_buffers=False),  # none that training changes
                 InitProcessGroupKwargs(timeout=_PATIENCE),
@@ -69,7 +68,7 @@ class Processes:
     @staticmethod
     def of(recipe: Recipe) -> Processes:
         """As a recipe wants them."""
-        return Processes(recipe.device, recipe.precision, recipe.sharding)
+        return Processes(recipe.device, recipe.sharding)
 
     def spread(self, network: Any) -> Any:
         """The network on this process's device, ready to be trained together with the others'."""
@@ -87,8 +86,7 @@ class Processes:
         with warnings.catch_warnings():
             # torch has a new name for what accelerate calls broadcast_buffers.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-            # Of shares, which need no DDP, it adds the precision alone.
-            return self._accelerator.prepare_model(network, evaluation_mode=self.one_by_one)
+            return network if self.one_by_one else self._accelerator.prepare_model(network)
 
     def backward(self, network: Any, loss: torch.Tensor, last: bool) -> None:
         """Add the gradients of one pass of several to a step; FSDP2 shares them in the last."""
