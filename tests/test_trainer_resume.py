@@ -80,6 +80,19 @@ def test_ctrl_c_saves_and_the_same_command_goes_on_bit_for_bit(
     assert [step for step, _, validation in logs[0] if validation is not None] == [4, 8]
 
 
+def test_a_line_of_the_log_that_was_begun_before_a_stop_is_the_mean_of_all_its_steps(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({**RECIPE.model_dump(), "logging": {"every_steps": 7, "tensorboard": False}})
+    Session(tmp_path / "whole", recipe)
+    for stop_at in (2, 5, 0):
+        Session(tmp_path / "parts", recipe, stop_at=stop_at)
+    logs = [
+        [line.model_dump(exclude={"at", "samples_per_second", "memory_gb"}) for line in read_log(tmp_path / out)]
+        for out in ("whole", "parts")
+    ]
+    assert [line["step"] for line in logs[0]] == [4, 7, 8]
+    assert logs[1] == logs[0]
+
+
 def test_a_full_disk_leaves_the_last_good_checkpoint(
     whole: tuple[Path, list[float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

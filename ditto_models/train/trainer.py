@@ -78,11 +78,11 @@ def train(
         processes.on_main(lambda: stack.enter_context(claimed(out, recipe)))
         training = _Training(recipe, transformer, items, pairs_with_buckets, validation, out, processes)
         begin = training.resume()
-        log = (
-            stack.enter_context(TrainingLog(out, recipe, batch=training.batch, step=begin))
-            if processes.is_main
-            else None
-        )
+        log = None
+        if processes.is_main:
+            log = stack.enter_context(
+                TrainingLog(out, recipe, batch=training.batch, step=begin, waiting=training.waiting)
+            )
         stop = stack.enter_context(StopRequest(launched=processes.count > 1))
         steps = training.run(begin, stop, log, watch)
         if steps >= recipe.steps:
@@ -117,6 +117,8 @@ class _Training:
             items, self._pairs, skipped, recipe.seed, [place for places in slices for place in places]
         )
         self._validation = Validation(items, validation, skipped, processes, self.learner.stepper)
+        self.waiting = "[]"
+        """What the log of the session before had not written yet; known to the main process once it goes on."""
 
     def resume(self) -> int:
         """Go on from the last checkpoint, if there is one; returns the steps that were made."""
@@ -129,7 +131,8 @@ class _Training:
             )
         if step:
             self.learner.restore(state)
-            if self._processes.is_main:
+            if state is not None:
+                self.waiting = str(state.numbers.get("waiting", self.waiting))
                 print(f"goes on after step {step} of {self._recipe.steps}", file=sys.stderr)
         return step
 
@@ -153,7 +156,7 @@ class _Training:
                 log.write(done, result, validation_loss)
             must_stop = bool(self._processes.summed([stop.is_asked])[0]) and not is_last
             if is_last or must_stop or done % self._recipe.saving.every_steps == 0:
-                self._save(done)
+                self._save(done, log.waiting if log is not None else "")
             if must_stop:
                 return done
         return max(begin, self._recipe.steps)
@@ -162,6 +165,6 @@ class _Training:
         with self.learner.average.in_place():
             return self._validation.loss(done)
 
-    def _save(self, done: int) -> None:
-        state = self.learner.captured(done, {"batch": self.batch})
+    def _save(self, done: int, waiting: str) -> None:
+        state = self.learner.captured(done, {"batch": self.batch, "waiting": waiting})
         self._processes.on_main(lambda: save(self._out / CHECKPOINTS, state, self._recipe.saving.keep))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterable
@@ -26,7 +27,16 @@ class TrainingLog:
     A line is written every `recipe.logging.every_steps` steps, after the last, and where there is a validation loss.
     """
 
-    def __init__(self, out: Path, recipe: Recipe, *, batch: int, step: int = 0, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        recipe: Recipe,
+        *,
+        batch: int,
+        step: int = 0,
+        waiting: str = "[]",
+        console: Console | None = None,
+    ) -> None:
         """Begin, or go on at a step: what an earlier session wrote of later ones is taken away.
 
         Args:
@@ -34,13 +44,15 @@ class TrainingLog:
             recipe: of the training
             batch: samples of a step, over all processes
             step: steps that are done
+            waiting: the `waiting` of an earlier session after that step
             console: where progress is shown; stderr where none is given
         """
         self._out, self._recipe, self._batch, self._step = out, recipe, batch, step
         console = console or Console(stderr=True)
         shown: type[ProgressBar | PlainProgress] = ProgressBar if console.is_terminal else PlainProgress
         self._progress = shown(console, recipe.steps, step)
-        self._waiting: list[StepResult] = []
+        self._waiting = [StepResult(**each) for each in json.loads(waiting)]
+        self._num_timed = 0
         self._board: Any = None
 
     def __enter__(self) -> TrainingLog:
@@ -59,6 +71,11 @@ class TrainingLog:
         if self._board is not None:
             self._board.close()
 
+    @property
+    def waiting(self) -> str:
+        """Of the steps since the last line, to be kept with a checkpoint: the next line is the mean over them too."""
+        return json.dumps([vars(each) for each in self._waiting])
+
     def write(self, step: int, result: StepResult, validation_loss: float | None = None) -> None:
         """Take in a step, the last of so many; with the validation loss where it was taken after it.
 
@@ -67,7 +84,8 @@ class TrainingLog:
         """
         self._waiting.append(result)
         now = time.monotonic()
-        pace = self._batch * len(self._waiting) / max(now - self._begun, 1e-9)
+        self._num_timed += 1
+        pace = self._batch * self._num_timed / max(now - self._begun, 1e-9)
         due = step % self._recipe.logging.every_steps == 0 or step >= self._recipe.steps
         line = self._line(step, pace, validation_loss) if due or validation_loss is not None else None
         probability = self._recipe.curriculum.key_frame.at(step - 1)
@@ -76,7 +94,7 @@ class TrainingLog:
             with (self._out / LOG).open("a", encoding="utf-8") as file:
                 file.write(line.model_dump_json() + "\n")
             self._to_board(line)
-            self._waiting, self._begun = [], now
+            self._waiting, self._num_timed, self._begun = [], 0, now
 
     def _line(self, step: int, pace: float, validation_loss: float | None) -> LogLine:
         return LogLine(
