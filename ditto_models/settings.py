@@ -35,10 +35,11 @@ def read_settings(name: str, folder: Path, what: str, before: tuple[Path, ...] =
     if path.resolve() in before:
         raise SettingsError(f"{what} {str(path)!r} extends itself; expected a chain that ends")
     try:
-        values = from_yaml(path.read_text())
+        values = _unshared(from_yaml(path.read_text()))
+    except RecursionError:
+        raise SettingsError(f"{what} {str(path)!r} holds itself by a YAML alias; expected values that end") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{what} {str(path)!r} is not YAML: {_one_line(error)}") from error
-    values = _unshared(values)
     if isinstance(values, dict) and "extends" in values:
         extended = str(values.pop("extends"))
         beside = path.parent / extended  # as its author sees it; else from where the command runs

@@ -61,6 +61,12 @@ def test_recipes_that_extend_each_other_are_told(tmp_path: Path) -> None:
         load_recipe(str(tmp_path / "a.yaml"))
 
 
+def test_a_recipe_that_holds_itself_is_told(tmp_path: Path) -> None:
+    (tmp_path / "loop.yaml").write_text("extends: tiny\ndata: &data {buckets: [*data]}\n")
+    with pytest.raises(RecipeError, match="holds itself"):
+        load_recipe(str(tmp_path / "loop.yaml"))
+
+
 def test_a_recipe_that_holds_no_settings_is_told(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- a\n")
     with pytest.raises(RecipeError, match="expected settings, as `name: value` each, got"):
@@ -90,6 +96,10 @@ def test_a_training_that_has_not_ended_is_told_from_what_is_none(tmp_path: Path)
     [
         ("optimzer.learning_rate=1", r"optimzer: there is no setting of this name; .*'learning_rate': 1"),
         ("data.edit_types=duotone", r"data.edit_types: expected a list, for example \[a, b\], got 'duotone'"),
+        ("seed=-1", "seed: Input should be greater than or equal to 0, got -1"),
+        ("optimizer.betas=[0.9, 1]", "optimizer.betas.1: Input should be less than 1, got 1"),
+        ("optimizer.learning_rate=.inf", "optimizer.learning_rate: Input should be a finite number, got inf"),
+        ("noise.logit_mean=.nan", "noise.logit_mean: Input should be a finite number, got nan"),
     ],
 )
 def test_a_wrong_setting_is_told_in_words_for_people(setting: str, said: str) -> None:

@@ -18,7 +18,7 @@ Schedule = Literal["linear", "cosine", "step", "off"]
 class Dial(BaseModel):
     """A number that goes from `start` to `end` while training goes on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     schedule: Schedule = "linear"
     """How: evenly, slowly at both ends, at once in the middle of the annealing; or not at all: `start` throughout."""
@@ -46,7 +46,7 @@ class Dial(BaseModel):
 class Curriculum(BaseModel):
     """The two dials."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     key_frame: Dial = Dial()
     """Probability that a sample is given the edited key frame beside its instruction."""

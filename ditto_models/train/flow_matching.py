@@ -28,7 +28,7 @@ MASK_CHANNELS = 64
 class NoiseConfig(BaseModel):
     """At which noise levels the network is trained."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     shift: float = Field(default=5.0, gt=0)
     """How much more often at high noise; as the model samples."""

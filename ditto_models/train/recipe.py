@@ -19,6 +19,7 @@ from ditto_models.train.flow_matching import NoiseConfig
 from ditto_models.train.trainable import Linear, Trains
 
 FOLDER = Path(__file__).parent / "recipes"
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class RecipeError(SettingsError):
@@ -34,7 +35,7 @@ class PublishedBase(WeightsConfig):
 class RandomBase(BaseModel):
     """A Wan-VACE with random weights, made on the spot: it shows that training works and knows nothing."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["random"] = "random"
     size: Literal["tiny", "small"] = "tiny"
@@ -44,7 +45,7 @@ class RandomBase(BaseModel):
 class DataConfig(BaseModel):
     """Which pairs of a dataset are trained on, and at which sizes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     buckets: tuple[Bucket, ...] = Field(min_length=1)
     """Sizes that are trained at; a clip goes to the nearest aspect that it is long enough for."""
@@ -63,13 +64,13 @@ class DataConfig(BaseModel):
 class OptimizerConfig(BaseModel):
     """AdamW."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     learning_rate: float = Field(default=1e-4, gt=0)
     """Constant after the warm-up, as in the paper."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises from 0."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     max_gradient_norm: float = Field(default=1.0, gt=0)
@@ -87,7 +88,7 @@ class OptimizerConfig(BaseModel):
 class EmaConfig(BaseModel):
     """An exponential moving average of what trains; where there is one, it is what is exported."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     decay: float = Field(default=0.999, gt=0, lt=1)
     """The highest; it rises to it from the first step on, as (1 + step) / (10 + step)."""
@@ -96,7 +97,7 @@ class EmaConfig(BaseModel):
 class SavingConfig(BaseModel):
     """Checkpoints."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     every_steps: int = Field(default=500, ge=1)
     keep: int = Field(default=3, ge=1)
@@ -106,7 +107,7 @@ class SavingConfig(BaseModel):
 class ValidationConfig(BaseModel):
     """The loss on the validation split, of the averaged weights and with the instruction alone."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     every_steps: int = Field(default=500, ge=1)
     pairs: int = Field(default=32, ge=0)
@@ -116,7 +117,7 @@ class ValidationConfig(BaseModel):
 class LoggingConfig(BaseModel):
     """What is written down of the way."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     every_steps: int = Field(default=10, ge=1)
     tensorboard: bool = True
@@ -125,7 +126,7 @@ class LoggingConfig(BaseModel):
 class Recipe(BaseModel):
     """Of one training."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     base: Annotated[PublishedBase | RandomBase, Field(discriminator="kind")]
     """What it starts from."""
@@ -138,7 +139,7 @@ class Recipe(BaseModel):
     ema: EmaConfig | None = EmaConfig()
     steps: int = Field(ge=1)
     """Of the optimizer."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto is a GPU where there is one."""
     precision: Literal["bf16", "float32"] = "bf16"

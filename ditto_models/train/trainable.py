@@ -20,7 +20,7 @@ _LORA_TARGETS = (
 class Linear(BaseModel):
     """The linear projections of the context blocks, as in the paper."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["linear"] = "linear"
 
@@ -28,7 +28,7 @@ class Linear(BaseModel):
 class Branch(BaseModel):
     """The whole context branch: its blocks with norms and tables, and what embeds its patches."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["branch"] = "branch"
 
@@ -36,7 +36,7 @@ class Branch(BaseModel):
 class Lora(BaseModel):
     """A LoRA on the linear projections of the context blocks (Hu et al. 2021)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["lora"] = "lora"
     rank: int = Field(default=64, ge=1)
