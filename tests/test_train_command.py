@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from ditto_models.train.__main__ import main
 from ditto_models.train.card import read_card
 from ditto_models.train.log_lines import read_log
 from ditto_models.train.random_base import save_random_base
-from tests.commands import call, line_of
+from tests.commands import ROOT, call, line_of
 from tests.pair_folder import write_pair
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
@@ -88,6 +92,32 @@ def test_what_does_not_fit_is_said_in_a_line(trained: tuple[Path, Any], data: Pa
         refused = call(COMMAND, "--data", words[0], "--out", *words[1:])
         assert refused.returncode == 2
         assert said in line_of(refused.stderr)
+
+
+def test_a_folder_is_in_use_from_when_a_training_prepares_there(data: Path, tmp_path: Path) -> None:
+    words = ["--data", str(data), "--out", str(tmp_path / "editto"), *QUICK]
+    with subprocess.Popen([sys.executable, "-m", COMMAND, *words], cwd=ROOT, stdout=subprocess.DEVNULL) as first:
+        try:
+            while not (tmp_path / "editto" / "snapshot.jsonl").exists():
+                assert first.poll() is None
+                time.sleep(0.01)
+            first.send_signal(signal.SIGSTOP)
+            assert not (tmp_path / "editto" / "recipe.yaml").exists(), "it only prepares"
+            second = call(COMMAND, *words)
+        finally:
+            first.kill()
+    assert second.returncode == 2
+    assert "another training is at work" in line_of(second.stderr)
+
+
+def test_the_base_of_a_try_that_came_to_no_step_is_not_another_recipes(
+    trained: tuple[Path, Any], data: Path, tmp_path: Path
+) -> None:
+    save_random_base(tmp_path / "base", "tiny", seed=5)
+    done = call(COMMAND, "--data", data, "--out", tmp_path, "--cache", trained[0] / "latents", *QUICK, "steps=1")
+    assert done.returncode == 0, done.stderr
+    weights = "base/transformer/diffusion_pytorch_model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (trained[0] / weights).read_bytes()
 
 
 @pytest.mark.parametrize(("local_rank", "says"), [("0", True), ("1", False)])

@@ -10,12 +10,13 @@ import json
 import os
 import shlex
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 from ditto_models.command import CommandError, CommandFailed, command
 from ditto_models.gpu.quiet import hide_progress_bars, say_errors_only
 from ditto_models.settings import SettingsError
-from ditto_models.train.claim import check_free, check_place, check_recipe
+from ditto_models.train.claim import check_free, check_place, check_recipe, claimed
 from ditto_models.train.processes import MainProcessFailed
 from ditto_models.train.recipe import FOLDER, PublishedBase, Recipe, load_recipe
 from ditto_models.train.step import TrainingFailed
@@ -79,7 +80,9 @@ def _train(arguments: argparse.Namespace) -> int:
         if processes.is_main:
             print(text, file=sys.stderr if arguments.json else sys.stdout, flush=True)
 
+    owned = ExitStack()
     try:
+        processes.on_main(lambda: owned.enter_context(claimed(out)))
         ready = prepared(recipe, arguments.data, out, arguments.cache, processes, say)
         outcome = train(
             recipe,
@@ -98,6 +101,7 @@ def _train(arguments: argparse.Namespace) -> int:
             "optimizer.accumulation), set gradient_checkpointing=true or sharding=fsdp2, or train smaller data.buckets"
         ) from error
     finally:
+        owned.close()
         processes.end()
     if arguments.json and processes.is_main:
         print(json.dumps({"out": str(out), "steps": outcome.steps, "done": outcome.is_done}))

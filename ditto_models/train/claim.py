@@ -60,9 +60,9 @@ def check_recipe(out: Path, recipe: Recipe) -> None:
     Raises:
         CommandError: it was begun with another; the message says the differences.
     """
-    path = out / RECIPE
-    if not path.is_file():
+    if not is_begun(out):
         return
+    path = out / RECIPE
     try:
         begun = Recipe.model_validate(from_yaml(path.read_text()))
     except (yaml.YAMLError, ValidationError) as error:
@@ -91,17 +91,31 @@ def check_free(out: Path) -> None:
 
 
 @contextmanager
-def claimed(out: Path, recipe: Recipe) -> Iterator[None]:
-    """While a training owns its folder, which then holds the recipe.
+def claimed(out: Path) -> Iterator[None]:
+    """While a training owns its folder: from before it prepares anything there, which may take hours.
 
     Raises:
-        CommandError: another training is at work in it, or it was begun with another recipe.
+        CommandError: another training is at work in it.
     """
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out):
-        check_recipe(out, recipe)
-        write_whole(out / RECIPE, [yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode()])
         yield
+
+
+def is_begun(out: Path) -> bool:
+    """Whether a folder's training has come to its first step, and so is bound to its recipe."""
+    return (out / RECIPE).is_file()
+
+
+def keep_recipe(out: Path, recipe: Recipe) -> None:
+    """Write down what a folder's training is begun with, or goes on with.
+
+    Raises:
+        CommandError: it was begun with another.
+    """
+    check_recipe(out, recipe)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / RECIPE, [yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False).encode()])
 
 
 @contextmanager

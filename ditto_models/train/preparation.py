@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ditto_models.train.batch_reading import SkippedPairs
 from ditto_models.train.buckets import bucket_of
 from ditto_models.train.card import BASE
 from ditto_models.train.checkpoints import CHECKPOINTS
+from ditto_models.train.claim import is_begun
 from ditto_models.train.curriculum import chance
 from ditto_models.train.encoding import EncodedItems, Encoder
 from ditto_models.train.items import Items
@@ -94,7 +96,13 @@ def _base_of(recipe: Recipe, out: Path, processes: Processes) -> WeightsConfig:
     """
     if isinstance(recipe.base, RandomBase):
         size = recipe.base.size
-        processes.on_main(lambda: save_random_base(out / BASE, size, recipe.seed))
+
+        def made() -> None:
+            if not is_begun(out):  # what lies there may be of another size or seed, which was tried before this one
+                shutil.rmtree(out / BASE, ignore_errors=True)
+            save_random_base(out / BASE, size, recipe.seed)
+
+        processes.on_main(made)
         return WeightsConfig(repo=str(out / BASE))
     base = WeightsConfig(**recipe.base.model_dump(exclude={"kind"}))
     processes.on_main(lambda: located(base))

@@ -16,7 +16,7 @@ from ditto_models.train.batch_reading import BatchReader, SkippedPairs
 from ditto_models.train.batches import plans
 from ditto_models.train.card import BASE
 from ditto_models.train.checkpoints import CHECKPOINTS, latest, save
-from ditto_models.train.claim import claimed
+from ditto_models.train.claim import keep_recipe
 from ditto_models.train.curriculum_plot import PLOT, plot_curriculum
 from ditto_models.train.items import Items
 from ditto_models.train.learner import Learner
@@ -61,7 +61,7 @@ def train(
         transformer: the base; what the recipe says trains of it, and it holds the last weights afterwards
         items: of the pairs, those for validation too
         pairs_with_buckets: that are trained on, each in the bucket that it is trained at
-        out: the folder CKPT
+        out: the folder CKPT, which no other training works in
         validation: pairs that are not trained on
         base: where the transformer came from, for the card; None is CKPT/base, which the caller saves
         snapshot_hash: of the data, for the card
@@ -69,13 +69,13 @@ def train(
         watch: is told of every step: how many are done, and what came of the last
 
     Raises:
-        CommandError: the folder is in use, or was begun with another recipe or another number of samples a step.
+        CommandError: the folder was begun with another recipe or another number of samples a step.
         TrainingFailed: a loss or a gradient is not finite, or no pair can be used.
         CheckpointError: the disk is full; the last good checkpoint stays.
     """
     processes = processes or Processes.of(recipe)
+    processes.on_main(lambda: keep_recipe(out, recipe))
     with ExitStack() as stack:
-        processes.on_main(lambda: stack.enter_context(claimed(out, recipe)))
         training = _Training(recipe, transformer, items, pairs_with_buckets, validation, out, processes)
         begin = training.resume()
         log = None
