@@ -159,6 +159,26 @@ def test_a_kill_while_a_file_is_written_leaves_no_half_of_it(
     assert not left.exists()
 
 
+def test_what_another_training_is_just_finishing_is_left_alone(tmp_path: Path) -> None:
+    partial = TensorCache(tmp_path).folder / "partial"
+
+    def write_for_ever() -> None:
+        while True:
+            for number in range(20):
+                (partial / str(number)).touch()
+            for number in range(20):
+                (partial / str(number)).unlink()
+
+    other = multiprocessing.get_context("fork").Process(target=write_for_ever, daemon=True)
+    other.start()
+    seen = 0
+    while seen < 1000:
+        seen += len(list(partial.iterdir()))
+        TensorCache(tmp_path)
+        assert other.is_alive()
+    other.kill()
+
+
 def test_several_processes_at_once_write_whole_files(
     networks: Encoder, pairs: list[PairInBucket], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,8 +43,9 @@ class TensorCache:
         self._partial = folder / "partial"
         self._partial.mkdir(parents=True, exist_ok=True)
         for left in self._partial.iterdir():
-            if time.time() - left.stat().st_mtime > _OLD_SECONDS:
-                left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another training has finished it in between
+                if time.time() - left.stat().st_mtime > _OLD_SECONDS:
+                    left.unlink()
 
     def has(self, key: str) -> bool:
         """Whether the tensor is there, and its file as long as its header says."""
