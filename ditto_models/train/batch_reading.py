@@ -15,6 +15,7 @@ from ditto_models.train.items import Item, Items
 from ditto_models.train.pairs import PairInBucket, TrainingPair, UnusablePair
 from ditto_models.train.processes import Processes
 from ditto_models.train.step import Sample, TrainingFailed
+from ditto_models.train.whole_file import write_whole
 
 SKIPPED = "skipped.jsonl"
 
@@ -25,9 +26,9 @@ class SkippedPairs:
     def __init__(self, out: Path, processes: Processes) -> None:
         self._path = out / SKIPPED
         self._processes = processes
-        lines = processes.broadcast(self._path.read_text().splitlines() if self._path.is_file() else [])
+        self._lines = processes.broadcast(self._path.read_text().splitlines() if self._path.is_file() else [])
         self._steps: dict[str, int] = {}
-        for line in lines:
+        for line in self._lines:
             entry = json.loads(line)
             self._steps.setdefault(entry["pair"], entry["step"])
 
@@ -46,13 +47,16 @@ class SkippedPairs:
         found = {each.pair_id: each for each in self._processes.gathered(list(mine)) if each.pair_id not in self._steps}
         self._steps |= dict.fromkeys(found, step)
         if self._processes.is_main:
-            at = datetime.now(UTC).isoformat(timespec="seconds")
-            with self._path.open("a") as file:
-                for each in found.values():
-                    print(f"skipped {each}", file=sys.stderr)
-                    entry = {"pair": each.pair_id, "problem": str(each), "step": step, "at": at}
-                    file.write(json.dumps(entry) + "\n")
+            self._write(found.values(), step)
         return True
+
+    def _write(self, found: Iterable[UnusablePair], step: int) -> None:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        for each in found:
+            print(f"skipped {each}", file=sys.stderr)
+            self._lines.append(json.dumps({"pair": each.pair_id, "problem": str(each), "step": step, "at": at}))
+        # Whole: the plan of every later session follows from it, and a full disk tears what is appended.
+        write_whole(self._path, (f"{line}\n".encode() for line in self._lines))
 
 
 class BatchReader:
