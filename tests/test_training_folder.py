@@ -7,9 +7,10 @@ import pytest
 from ditto_models.command import CommandError
 from ditto_models.gpu.tensor_file import WeightsError
 from ditto_models.train.card import read_card
-from ditto_models.train.claim import check_place
+from ditto_models.train.claim import check_place, claimed
 from ditto_models.train.random_base import save_random_base
 from ditto_models.train.recipe import RecipeError, load_recipe
+from ditto_models.train.whole_file import unfinished
 
 
 @pytest.fixture
@@ -40,6 +41,15 @@ def test_a_training_becomes_no_part_of_a_dataset_or_a_run(run: Path, data: str, 
 def test_a_training_may_lie_anywhere_else(run: Path, out: str) -> None:
     (run / "ledger.sqlite").unlink()
     check_place(run.parent / out, run / "dataset")
+
+
+def test_what_a_killed_training_left_unfinished_is_removed_by_the_next(tmp_path: Path) -> None:
+    (unfinished(tmp_path / "base") / "vae").mkdir(parents=True)
+    unfinished(tmp_path / "editto.safetensors").touch()
+    (tmp_path / ".gitignore").touch()
+    (tmp_path / "base").mkdir()
+    with claimed(tmp_path):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".gitignore", ".lock", "base"]
 
 
 def test_a_cache_is_a_folder(run: Path) -> None:

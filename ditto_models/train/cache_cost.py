@@ -47,7 +47,8 @@ class CacheCost:
         if self.missing_bytes > self.free_bytes:
             raise CommandFailed(
                 f"the cache needs {size(self.missing_bytes)} more, and the disk of {str(self.folder)!r} has "
-                f"{size(self.free_bytes)} free; make room, put the cache elsewhere (--cache), or lower data.most_pairs with a new --out"
+                f"{size(self.free_bytes)} free; make room, put the cache elsewhere, or lower data.most_pairs with a "
+                "new --out"
             )
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from ditto_models.command import CommandError
 from ditto_models.settings import first_problem
 from ditto_models.train.recipe import Recipe
-from ditto_models.train.whole_file import write_whole
+from ditto_models.train.whole_file import sweep, write_whole
 from ditto_models.yaml_text import from_yaml
 
 RECIPE = "recipe.yaml"
@@ -94,11 +94,14 @@ def check_free(out: Path) -> None:
 def claimed(out: Path) -> Iterator[None]:
     """While a training owns its folder: from before it prepares anything there, which may take hours.
 
+    What one that was killed left unfinished is removed.
+
     Raises:
         CommandError: another training is at work in it.
     """
     out.mkdir(parents=True, exist_ok=True)
     with _locked(out):
+        sweep(out)
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import string
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from ditto_models.gpu.checkpoint import PIPELINE
 from ditto_models.gpu.quiet import hide_progress_bars
 from ditto_models.torchvision_cpu import declare_operators
+from ditto_models.train.whole_file import unfinished
 
 TEXT_DIMENSIONS = 32
 TRANSFORMER: dict[str, Any] = {
@@ -54,18 +54,18 @@ def save_random_base(folder: Path, size: Literal["tiny", "small"], seed: int = 0
             scheduler=FlowMatchEulerDiscreteScheduler(shift=5.0),
             transformer=WanVACETransformer3DModel(**(TINY if size == "tiny" else SMALL)),
         )
-    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
+    made = unfinished(folder)
     try:
-        pipeline.save_pretrained(unfinished)
-        mode = (unfinished / PIPELINE).stat().st_mode
-        for weights in unfinished.rglob("*.safetensors"):
+        pipeline.save_pretrained(made)
+        mode = (made / PIPELINE).stat().st_mode
+        for weights in made.rglob("*.safetensors"):
             weights.chmod(mode)  # the library lets nobody else read what it writes
-        unfinished.rename(folder)
+        made.rename(folder)
     except OSError:
         if not (folder / PIPELINE).is_file():  # else another process was first
             raise
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
     return folder
 
 

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{16}")
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside a path for what is to be renamed to it."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left unfinished in a folder that nobody writes to now."""
+    for left in folder.iterdir():
+        if _UNFINISHED.fullmatch(left.name):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def write_whole(path: Path, parts: Iterable[bytes], partial_folder: Path | None = None) -> None:
@@ -23,7 +40,7 @@ def write_whole(path: Path, parts: Iterable[bytes], partial_folder: Path | None 
     Raises:
         OSError: the disk is full or broken; nothing of the file is left.
     """
-    partial = (partial_folder or path.parent) / f".{path.name}.{secrets.token_hex(8)}"
+    partial = unfinished((partial_folder or path.parent) / path.name)
     try:
         with partial.open("xb") as file:
             file.writelines(parts)
@@ -44,7 +61,7 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Mappin
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    partial = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    partial = unfinished(path)
     try:
         partial.touch(exist_ok=False)
         mode = partial.stat().st_mode
