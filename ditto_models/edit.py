@@ -91,6 +91,10 @@ def _edit(options: argparse.Namespace) -> int:
     instruction = " ".join(options.instruction.split())
     if not instruction:
         raise CommandError("--instruction is empty; expected what to change, for example 'make it snow'")
+    if any("\ud800" <= letter <= "\udfff" for letter in instruction):
+        raise CommandError(f"--instruction {instruction[:60]!r} is no UTF-8 text; give it in that encoding")
+    if not 0 <= options.seed < 2**63:
+        raise CommandError(f"--seed is {options.seed}; expected 0 to {2**63 - 1}")
     sizes = sizes_of(options.model, options.largest)
     settings = list(options.overrides)
     settings += [] if options.steps is None else [f"sampling.num_steps={options.steps}"]

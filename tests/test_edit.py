@@ -116,6 +116,8 @@ def test_what_cannot_be_done_is_told_in_a_line(clip: Path, model: Path, tmp_path
     good: dict[str, object] = {"clip": clip, "--instruction": "snow", "--model": model, "--out": out}
     refused: list[tuple[dict[str, object], str]] = [
         ({"--instruction": " \n"}, "--instruction is empty"),
+        ({"--instruction": "snow \udcff"}, "is no UTF-8 text"),
+        ({"--seed": 2**63}, "--seed is 9223372036854775808; expected 0 to"),
         ({"--model": empty}, "has no editto.json"),
         ({"--model": tmp_path / "nowhere"}, "is not there"),
         ({"--model": model / WEIGHTS}, "--base"),

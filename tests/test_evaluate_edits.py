@@ -134,3 +134,13 @@ def test_edits_of_others_go_by_the_names_that_benchmarks_have(pair: EvaluationPa
         assert OfFolder(folder).of(asked).edited == folder / name
     with pytest.raises(NoEdit, match="no edits of its own"):
         OfDataset().of(asked)
+
+
+@pytest.mark.parametrize("name", ["../b", "/b"])
+def test_a_pairs_name_never_leads_out_of_the_folder_of_edits(pair: EvaluationPair, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "edits"
+    folder.mkdir()
+    (tmp_path / "b.mp4").touch()
+    asked = EvaluationPair(id=name.replace("/b", f"{tmp_path}/b") if name == "/b" else name, source=pair.source)
+    with pytest.raises(NoEdit, match="has no edit of it; expected one of source"):
+        OfFolder(folder).of(asked)

@@ -124,3 +124,32 @@ def test_a_list_that_cannot_be_read_is_one_line(tmp_path: Path, text: str) -> No
     (tmp_path / "test.json").write_text(text)
     with pytest.raises(CommandError, match="cannot be read as editverse"):
         listed(tmp_path, "editverse", "test")
+
+
+@pytest.mark.parametrize("layout", BENCHMARKS)
+@pytest.mark.parametrize("name", ["{outside}/secret.mp4", "../secret.mp4", "videos/../../secret.mp4"])
+def test_a_list_never_leads_out_of_its_folder(tmp_path: Path, layout: Layout, name: str) -> None:
+    folder = BENCHMARKS[layout](tmp_path / "benchmark")
+    (tmp_path / "secret.mp4").touch()
+    places = {"0054_style.mp4": name, "videos/a.mp4": name, "001": name}
+    for path in (*folder.glob("*.csv"), *folder.glob("*.json")):
+        text = path.read_text(encoding="utf-8-sig")
+        for before, after in places.items():
+            text = text.replace(before, after.format(outside=tmp_path))
+        path.write_text(text.replace("OpenVE-Bench/videos/", "").replace("videos//", "/"), encoding="utf-8-sig")
+    pairs = [pair for pair in listed(folder, layout, "test") if not pair.problem]
+    assert "secret.mp4" in {pair.source.name for pair in pairs}
+    assert all(pair.source.resolve().is_relative_to(folder) for pair in pairs)
+    (folder / "videos").mkdir(exist_ok=True)
+    (folder / "videos" / "secret.mp4").touch()
+    found = [pair.source for pair in listed(folder, layout, "test") if pair.source.name == "secret.mp4"]
+    assert set(found) == {folder / "videos" / "secret.mp4"}, "the file's name still counts"
+
+
+def test_words_that_are_no_text_are_a_problem_of_their_pair(tmp_path: Path) -> None:
+    folder = editverse(tmp_path / "benchmark")
+    entry = {"<text>": "Make it \ud83c.", "<video1>": "videos/a.mp4"}
+    (folder / "test.json").write_text(
+        json.dumps({"0": entry, "1": entry | {"<text>": "Snow", "target_prompt": "\udc00"}})
+    )
+    assert all("half a character" in problem for problem in problems(listed(folder, "editverse", "test")))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from agent.clip_rules import IngestConfig, fitted_size
 from agent.command import CommandError
-from agent.evaluate.pairs import EvaluationPair
+from agent.evaluate.pairs import EvaluationPair, is_outside
 from agent.judge.pair_files import MAX_FRAMES
 from ditto_models import video
 from ditto_models.gpu.cannot_load import CannotLoad
@@ -77,6 +77,7 @@ class OfFolder:
             NoEdit: none does.
         """
         names = [name.format(id=pair.id, source=pair.source.stem) for name in NAMES]
+        names = [name for name in names if not is_outside(name)]
         found = next((self._folder / name for name in names if (self._folder / name).is_file()), None)
         if found is None:
             raise NoEdit(f"{str(self._folder)!r} has no edit of it; expected one of {', '.join(names)}")

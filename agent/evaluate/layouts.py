@@ -16,7 +16,7 @@ from typing import Literal
 
 from agent.command import CommandError
 from agent.dataset_folder import dataset_folder
-from agent.evaluate.pairs import EvaluationPair, Split, own_pairs
+from agent.evaluate.pairs import EvaluationPair, Split, broken, is_outside, own_pairs
 from agent.judge.pair_list import MAX_WORDS
 from agent.plain import plain
 
@@ -99,7 +99,7 @@ def _openve(path: Path) -> Iterator[EvaluationPair]:
 
 
 def _editverse(path: Path) -> Iterator[EvaluationPair]:
-    entries = json.loads(path.read_text(encoding="utf-8"))
+    entries = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(entries, dict):
         raise ValueError(f"{path.name} holds no object; expected one of entries by their number")
     for key, entry in entries.items():
@@ -112,7 +112,7 @@ def _editverse(path: Path) -> Iterator[EvaluationPair]:
 
 
 def _ivebench(path: Path) -> Iterator[EvaluationPair]:
-    entries = json.loads(path.read_text(encoding="utf-8"))
+    entries = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(entries, list):
         raise ValueError(f"{path.name} holds no list; expected one of entries")
     subset = path.stem.rpartition("_")[2]
@@ -133,6 +133,8 @@ def _pair(entry: object, name: str, keys: Keys, *folders: Path) -> EvaluationPai
         return replace(pair, problem=f"its words have {len(instruction)} characters; expected 1 to {MAX_WORDS}")
     source = _video(fields[keys.source].strip(), folders)
     target = fields.get(keys.target)
+    if problem := broken(instruction) or (broken(target) if isinstance(target, str) else ""):
+        return replace(pair, problem=problem)
     return replace(
         pair,
         source=source,
@@ -143,7 +145,11 @@ def _pair(entry: object, name: str, keys: Keys, *folders: Path) -> EvaluationPai
 
 
 def _video(name: str, folders: tuple[Path, ...]) -> Path:
-    """Where a video lies: as its list says, or by its file's name in the folder or its `videos`; else as it says."""
+    """Where a video lies: as its list says, or by its file's name in the folder or its `videos`; else as it says.
+
+    Never outside the folders: of a name that would lead there only the file's name counts.
+    """
     file = Path(name if Path(name).suffix else f"{name}.mp4")
-    places = [folder / place for folder in folders for place in (file, file.name, Path("videos", file.name))]
+    told: list[Path] = [Path(file.name)] if is_outside(name) else [file, Path(file.name)]
+    places = [folder / place for folder in folders for place in [*told, Path("videos", file.name)]]
     return next((place for place in places if place.is_file()), places[0]).absolute()

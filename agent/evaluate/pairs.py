@@ -72,17 +72,36 @@ def _lines(metadata: Path) -> Iterator[tuple[int, dict[str, object]]]:
 def _own(fields: dict[str, object], shard: Path, place: str) -> EvaluationPair:
     names = ("id", "source_file_name", "edited_file_name", "instruction", "edit_type")
     lacking = [name for name in names if not isinstance(fields.get(name), str)]
+    name = plain(str(fields.get("id", place)))
     if lacking:
-        return EvaluationPair(id=plain(str(fields.get("id", place))), problem=f"its line has no {', '.join(lacking)}")
+        return EvaluationPair(id=name, problem=f"its line has no {', '.join(lacking)}")
+    words = str(fields["instruction"])
+    outside = [one for one in (str(fields[key]) for key in names[1:3]) if is_outside(one)]
+    if problem := f"{outside[0]!r} lies outside its shard" if outside else broken(words):
+        return EvaluationPair(id=name, problem=problem)
     return EvaluationPair(
-        id=plain(str(fields["id"])),
+        id=name,
         source=shard / str(fields["source_file_name"]),
         edited=shard / str(fields["edited_file_name"]),
-        instruction=str(fields["instruction"]),
+        instruction=words,
         edit_type=plain(str(fields["edit_type"])),
         scope="local" if fields.get("scope") == "local" else "global",
         group=str(fields.get("clip_sha256", fields["source_file_name"])),
     )
+
+
+def is_outside(name: str) -> bool:
+    """Whether a file's name in a list would lead out of the list's folder: a list is data, and may be anybody's."""
+    return Path(name).is_absolute() or ".." in Path(name).parts
+
+
+def broken(words: str) -> str:
+    """What is wrong with words that no model can read; empty where they are text."""
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        return f"its words hold half a character: {plain(words[:60])!r}; expected text"
+    return ""
 
 
 def at_most(pairs: Iterable[EvaluationPair], most: int | None) -> list[EvaluationPair]:

@@ -42,7 +42,7 @@ class EdittoConfig(PipelineConfig):
     """Fused on top of it, in order: what makes few steps enough, for example."""
     sampling: Annotated[FewSteps | FullSteps, Field(discriminator="kind")] = FullSteps()
     """The base's own many steps, or few with a LoRA that was distilled for them."""
-    guidance_scale: float = Field(default=5.0, ge=1)
+    guidance_scale: float = Field(default=5.0, ge=1, allow_inf_nan=False)
     """How much to stress the instruction; above 1 each step costs twice. Distilled weights want 1, others about 5."""
     negative_prompt: str = ""
     """What to keep away from; read only where guidance_scale is above 1."""

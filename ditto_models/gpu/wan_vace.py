@@ -64,7 +64,7 @@ class WanVaceConfig(PipelineConfig):
     """What measures the source's depth for the route "structure"."""
     sampling: Annotated[FewSteps | FullSteps, Field(discriminator="kind")] = FewSteps()
     """Few steps, for distilled weights, or the model's own many."""
-    guidance_scale: float = Field(default=1.0, ge=1)
+    guidance_scale: float = Field(default=1.0, ge=1, allow_inf_nan=False)
     """How much to stress the prompt; above 1 each step costs twice. Distilled weights want 1, others about 5."""
     negative_prompt: str = ""
     """What to keep away from; read only where guidance_scale is above 1."""
