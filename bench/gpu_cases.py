@@ -12,11 +12,8 @@ from bench.gpu_flops import Arithmetic
 from bench.gpu_meter import Call, flops_of
 from bench.gpu_networks import RandomDepth, RandomEnhancer, RandomVace, made, random_frames
 from bench.gpu_shapes import Shapes, Size
-from ditto_models.base import EditRequest
+from ditto_models.base import EditRequest, KeyFramedClip
 from ditto_models.gpu.placement import PlacementConfig, device_of, dtype_of
-
-if TYPE_CHECKING:
-    pass
 
 if TYPE_CHECKING:
     import torch
@@ -82,12 +79,13 @@ class Cases:
             )
             source = random_frames((*size.pixels(), 3))
             masks = network.measure_depth(source)
+            clip = KeyFramedClip(source=source, masks=masks, key_index=0, key_edited=source[0])
             steps = network.config.sampling.num_steps
             yield Call(
                 name=f"wan-vace {model} whole, {steps} steps",
                 size=str(size),
                 how=how,
-                run=partial(network.generate, source, masks, 0, source[0], REQUEST, "structure"),
+                run=partial(network.generate, clip, REQUEST, "structure"),
                 is_warm=True,
                 flops=steps * flops + 2 * self._counted.encode(size) + self._counted.decode(size),
             )

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from ditto_models import assets, video
-from ditto_models.base import EditRequest, Frame, Frames, Masks
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Masks
 from ditto_models.embedded.carried import arrivals
 from ditto_models.embedded.enhancer import TemporalEnhancer
 from ditto_models.embedded.fitted_edit import fit_edit
@@ -99,9 +99,10 @@ def measure(clip: Path, folder: Path) -> list[Cost]:
     watch.time("chain flow", lambda: [list(arrivals(flow, key_index, way, FlowConfig())) for way in (1, -1)])
     meter = FlowMeter()
     generator = LutFlowGenerator(meter=meter)
+    given = KeyFramedClip(source=source, masks=masks, key_index=key_index, key_edited=key_edited)
     edited = watch.time(
         "generate (all)",
-        lambda: generator.generate(source, masks, key_index, key_edited, request, "structure"),
+        lambda: generator.generate(given, request, "structure"),
         "flow alone",
         lambda: measure_flow(source),
     )

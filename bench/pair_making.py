@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ditto_models import video
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, VideoGenerator
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Masks, Route, VideoGenerator
 from ditto_models.embedded.clip_describer import ClipDescriber
 from ditto_models.embedded.flow_meter import FlowMeter
 from ditto_models.embedded.key_frame_editor import KeyFrameEditor
@@ -126,14 +126,10 @@ class PairMaker:
         clip = case.clip
         route: Route = "mask" if case.instruction.scope == "local" else "structure"
         started = time.process_time()
-        edited = generator.generate(
-            clip.source,
-            clip.masks,
-            case.key_index,
-            case.key_edited,
-            _request(case.instruction, 1.0),
-            route,
+        given = KeyFramedClip(
+            source=clip.source, masks=clip.masks, key_index=case.key_index, key_edited=case.key_edited
         )
+        edited = generator.generate(given, _request(case.instruction, 1.0), route)
         seconds = time.process_time() - started
         edited = through_codec(edited, clip.fps)
         critique = self.judge(case, edited)

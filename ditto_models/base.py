@@ -46,6 +46,49 @@ class EditRequest:
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KeyFramedClip:
+    """A clip with one of its frames edited, which is to be carried through all of it.
+
+    Raises:
+        ValueError: the key frame is not a frame of this clip's size, its index not one of the clip's, or the masks are
+            not of its frames.
+    """
+
+    source: Frames
+    masks: Masks
+    """Of what a local edit changes, or of the main subject."""
+    key_index: int
+    """Which frame was edited."""
+    key_edited: Frame
+
+    def __post_init__(self) -> None:
+        if self.source.ndim != 4 or self.key_edited.shape != self.source.shape[1:]:
+            raise ValueError(
+                f"key_edited is {self.key_edited.shape}; expected the source's frame size, {self.source.shape[1:]}"
+            )
+        if self.masks.shape != self.source.shape[:3]:
+            raise ValueError(
+                f"masks are {self.masks.shape}; expected one for each source frame, {self.source.shape[:3]}"
+            )
+        if not 0 <= self.key_index < len(self.source):
+            raise ValueError(
+                f"key_index is {self.key_index}; expected a frame of the clip, 0 to {len(self.source) - 1}"
+            )
+
+    @property
+    def key(self) -> Frame:
+        """The key frame as it was."""
+        key: Frame = self.source[self.key_index]
+        return key
+
+    @property
+    def key_mask(self) -> Mask:
+        """The mask of it."""
+        mask: Mask = self.masks[self.key_index]
+        return mask
+
+
 @dataclass(frozen=True, kw_only=True)
 class Description:
     """What was seen in a clip: a caption for people and planners, and measured facts that edits are offered by."""
@@ -154,16 +197,8 @@ class VideoGenerator(Protocol):
 
     name: str
 
-    def generate(
-        self,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> Frames:
-        """The edited video, same frames, height and width as `source`."""
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
+        """The edited video, same frames, height and width as `clip.source`."""
         ...
 
 

@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from numpy.typing import NDArray
 
-from ditto_models.base import Description, EditRequest, Frame, Frames, Mask, Masks, Noise, Route
+from ditto_models.base import Description, EditRequest, Frame, Frames, KeyFramedClip, Mask, Masks, Noise, Route
 
 
 class FakeMasker:
@@ -53,11 +53,9 @@ class FakeEditor:
 class FakeGenerator:
     name = "fake-generator"
 
-    def generate(
-        self, source: Frames, masks: Masks, key_index: int, key_edited: Frame, request: EditRequest, route: Route
-    ) -> Frames:
-        gain = key_edited.mean() / max(1.0, float(source[key_index].mean()))
-        edited: Frames = np.clip(source * gain, 0, 255).astype(np.uint8)
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
+        gain = clip.key_edited.mean() / max(1.0, float(clip.key.mean()))
+        edited: Frames = np.clip(clip.source * gain, 0, 255).astype(np.uint8)
         return edited
 
 

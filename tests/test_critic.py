@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ditto_models import video
-from ditto_models.base import EditRequest, Frames
+from ditto_models.base import EditRequest, Frames, KeyFramedClip
 from ditto_models.embedded.flow import sample
 from ditto_models.embedded.generator import LutFlowGenerator
 from tests.moving_scene import darker_and_bluer, moving_scene
@@ -275,7 +275,8 @@ def _real_pair(clip: str, folder: Path) -> tuple[Frames, Frames, Frames]:
     masks = np.zeros(source.shape[:3], np.float32)
     key = darker_and_bluer(source[KEY])
     request = EditRequest(text="", edit_type="grade", scope="global", parameters={}, strength=1.0, seed=0)
-    made = LutFlowGenerator().generate(source, masks, KEY, key, request, "structure")
+    given = KeyFramedClip(source=source, masks=masks, key_index=KEY, key_edited=key)
+    made = LutFlowGenerator().generate(given, request, "structure")
     for name, frames in (("source", source), ("edited", made)):
         video.write(folder / f"{name}.mp4", frames, 25.0)
     return video.read(folder / "source.mp4").frames, video.read(folder / "edited.mp4").frames, key

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 
-from ditto_models.base import EditRequest, Frame, Frames
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip
 from ditto_models.gpu.editto import Editto, EdittoConfig
 from ditto_models.gpu.geometry import UnfitVideo
 from ditto_models.gpu.pipeline_loading import load_pipeline
@@ -64,7 +64,9 @@ def request(text: str = TEXT) -> EditRequest:
 
 
 def generated(network: Editto, key: Frame, route: Literal["structure", "mask"], text: str = TEXT) -> Frames:
-    return network.generate(SOURCE, np.zeros(SOURCE.shape[:3], np.float32), 4, key, request(text), route)
+    masks = np.zeros(SOURCE.shape[:3], np.float32)
+    clip = KeyFramedClip(source=SOURCE, masks=masks, key_index=4, key_edited=key)
+    return network.generate(clip, request(text), route)
 
 
 def test_it_follows_source_words_seed_and_key_frame(editto: Editto, made: Frames) -> None:

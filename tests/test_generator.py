@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, VideoGenerator
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Masks, Route, VideoGenerator
 from ditto_models.embedded.enhancer import TemporalEnhancer
 from ditto_models.embedded.flow import FlowConfig, measure_flow
 from ditto_models.embedded.flow_generator import FlowGenerator
@@ -33,9 +33,11 @@ def generate(
     frames: Frames = SCENE.frames,
     masks: Masks = SCENE.masks,
     parameters: Mapping[str, str] = NO_PARAMETERS,
+    index: int = KEY,
     maker: Maker = LutFlowGenerator,
 ) -> Frames:
-    return maker().generate(frames, masks, KEY, key_edited, request(parameters), route)
+    clip = KeyFramedClip(source=frames, masks=masks, key_index=index, key_edited=key_edited)
+    return maker().generate(clip, request(parameters), route)
 
 
 def only_the_subject(frame: Frame, mask: np.ndarray) -> Frame:
@@ -138,18 +140,18 @@ def test_a_subject_that_appears_after_the_key_frame_is_not_torn(maker: Maker) ->
 @every_generator
 def test_only_the_key_frame_in_the_clip(maker: Maker) -> None:
     key = darker_and_bluer(SCENE.frames[KEY])
-    edited = maker().generate(SCENE.frames[KEY : KEY + 1], SCENE.masks[KEY : KEY + 1], 0, key, request({}), "structure")
+    one = slice(KEY, KEY + 1)
+    edited = generate(key, frames=SCENE.frames[one], masks=SCENE.masks[one], index=0, maker=maker)
     assert np.abs(edited[0].astype(int) - key).mean() < 2
 
 
-@every_generator
-def test_arguments_that_do_not_fit_are_refused(maker: Maker) -> None:
+def test_a_key_frame_that_does_not_fit_its_clip_is_refused() -> None:
     with pytest.raises(ValueError, match="key_edited"):
-        generate(SCENE.frames[KEY][:50], maker=maker)
+        generate(SCENE.frames[KEY][:50])
     with pytest.raises(ValueError, match="masks"):
-        generate(SCENE.frames[KEY], masks=SCENE.masks[1:], maker=maker)
+        generate(SCENE.frames[KEY], masks=SCENE.masks[1:])
     with pytest.raises(ValueError, match="key_index"):
-        maker().generate(SCENE.frames, SCENE.masks, 13, SCENE.frames[0], request({}), "structure")
+        generate(SCENE.frames[0], index=13)
 
 
 def test_a_table_fits_any_smooth_change_of_colour() -> None:

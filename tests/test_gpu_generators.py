@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, UnsupportedEdit
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Masks, UnsupportedEdit
 from ditto_models.executors.of_call import CallCancelled, call_scope
 from ditto_models.gpu.depth_anything import DepthAnythingConfig
 from ditto_models.gpu.geometry import UnfitVideo
@@ -69,11 +69,13 @@ def request(**changes: Any) -> EditRequest:
 
 
 def structure(network: WanVace, source: Frames = SOURCE, key_edited: Frame = KEY_EDITED, **changes: Any) -> Frames:
-    return network.generate(source, np.zeros_like(MASKS), KEY, key_edited, request(**changes), "structure")
+    clip = KeyFramedClip(source=source, masks=np.zeros_like(MASKS), key_index=KEY, key_edited=key_edited)
+    return network.generate(clip, request(**changes), "structure")
 
 
 def masked(network: WanVace, masks: Masks = MASKS, key_edited: Frame = KEY_EDITED, **changes: Any) -> Frames:
-    return network.generate(SOURCE, masks, KEY, key_edited, request(**changes), "mask")
+    clip = KeyFramedClip(source=SOURCE, masks=masks, key_index=KEY, key_edited=key_edited)
+    return network.generate(clip, request(**changes), "mask")
 
 
 def test_structure_follows_depth_key_frame_words_seed_and_strength(one: WanVace) -> None:
@@ -251,17 +253,15 @@ def test_a_lora_is_fused_and_a_transformer_may_be_one_file(
 
 def test_what_does_not_fit_is_refused_in_one_line(one: WanVace) -> None:
     key = KEY_EDITED
-    refused: list[tuple[type[Exception], str, tuple[Frames, Masks, int, Frame]]] = [
-        (UnfitVideo, "9 or 13", (noise(0, 10, 64, 64, 3), np.ones((10, 64, 64), np.float32), KEY, key)),
-        (UnfitVideo, "64x48 or 64x64", (noise(0, 9, 60, 64, 3), np.ones((9, 60, 64), np.float32), KEY, key[:60])),
-        (ValueError, "key_edited", (SOURCE, MASKS, KEY, key[:32])),
-        (ValueError, "masks", (SOURCE, MASKS[:8], KEY, key)),
-        (ValueError, "key_index", (SOURCE, MASKS, 9, key)),
-        (UnsupportedEdit, "empty mask", (SOURCE, np.full_like(MASKS, 0.5), KEY, key)),
+    refused: list[tuple[type[Exception], str, tuple[Frames, Masks, Frame]]] = [
+        (UnfitVideo, "9 or 13", (noise(0, 10, 64, 64, 3), np.ones((10, 64, 64), np.float32), key)),
+        (UnfitVideo, "64x48 or 64x64", (noise(0, 9, 60, 64, 3), np.ones((9, 60, 64), np.float32), key[:60])),
+        (UnsupportedEdit, "empty mask", (SOURCE, np.full_like(MASKS, 0.5), key)),
     ]
-    for error, words, given in refused:
+    for error, words, (source, masks, edited) in refused:
+        clip = KeyFramedClip(source=source, masks=masks, key_index=KEY, key_edited=edited)
         with pytest.raises(error, match=words) as caught:
-            one.generate(*given, request(), "mask")
+            one.generate(clip, request(), "mask")
         assert "\n" not in str(caught.value)
 
 

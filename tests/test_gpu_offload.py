@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditto_models.base import EditRequest
+from ditto_models.base import EditRequest, KeyFramedClip
 from ditto_models.executors.of_call import call_scope
 from ditto_models.gpu import placement as placement_module
 from ditto_models.gpu.memory import Descent, descending
@@ -156,7 +156,8 @@ def test_a_generator_that_runs_out_of_memory_while_loading_loads_further_down(fo
         text="a cat", prompt="a cat", edit_type="add", scope="local", parameters={}, strength=1.0, seed=0
     )
     with call_scope() as notes:
-        made = network.generate(source, masks, 0, source[0], request, "mask")
+        clip = KeyFramedClip(source=source, masks=masks, key_index=0, key_edited=source[0])
+        made = network.generate(clip, request, "mask")
     assert made.shape == source.shape
     assert notes == [f"{network.name}: out of memory, encodes and decodes in tiles from now on"]
 

@@ -14,7 +14,7 @@ import pytest
 from agent.campaign import Limits, Outcome
 from agent.leads import build_leads
 from agent.profile import Profile
-from ditto_models.base import EditRequest, Frame, Frames, Mask, Masks, Route
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Mask, Masks, Route
 from memory.dataset import read_metadata
 from memory.sample import Sample
 from tests.commands import ROOT
@@ -61,13 +61,11 @@ class WordGenerator:
     def __init__(self) -> None:
         self.asked = []
 
-    def generate(
-        self, source: Frames, masks: Masks, key_index: int, key_edited: Frame, request: EditRequest, route: Route
-    ) -> Frames:
-        self.asked.append((request, route, masks))
-        change = key_edited.astype(np.float32) - source[key_index]
-        region = masks[..., None] if route == "mask" else 1.0
-        return np.asarray(np.clip(source + change * region, 0, 255), np.uint8)
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
+        self.asked.append((request, route, clip.masks))
+        change = clip.key_edited.astype(np.float32) - clip.key
+        region = clip.masks[..., None] if route == "mask" else 1.0
+        return np.asarray(np.clip(clip.source + change * region, 0, 255), np.uint8)
 
 
 class Finder:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route, UnsupportedEdit
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Masks, Route, UnsupportedEdit
 from ditto_models.executors.of_call import CallCancelled, call_scope
 from ditto_models.gpu.geometry import UnfitVideo
 from ditto_models.gpu.ltx2_in_context import LTX2InContext, LTX2InContextConfig, latent_index
@@ -67,7 +67,8 @@ def made(
     route: Route = "structure",
     **changes: Any,
 ) -> Frames:
-    return by.generate(source, masks, key_index, key_edited, replace(REQUEST, **changes), route)
+    clip = KeyFramedClip(source=source, masks=masks, key_index=key_index, key_edited=key_edited)
+    return by.generate(clip, replace(REQUEST, **changes), route)
 
 
 def test_the_video_follows_source_key_frame_words_seed_and_strength(ltx2: LTX2InContext) -> None:

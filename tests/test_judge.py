@@ -12,7 +12,7 @@ from agent.judge.pair_verdict import verdict_of
 from agent.profile import load_profile
 from agent.verdicts import GATES
 from ditto_models import assets, video
-from ditto_models.base import EditRequest, Frame, Frames, Masks
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Masks
 from tests import commands
 from tests.commands import call, line_of, run_command
 from tests.fakes import FakeMasker, FakeSafety
@@ -46,8 +46,7 @@ def moving(frames: int = 10, height: int = 96, width: int = 128) -> Frames:
 
 def nightly(frames: Frames) -> Frames:
     """Darker and bluer."""
-    dark: Frames = (frames * np.array([0.45, 0.5, 0.75])).astype(np.uint8)
-    return dark
+    return np.asarray(frames * np.array([0.45, 0.5, 0.75]), np.uint8)
 
 
 class CountingMasker(FakeMasker):
@@ -219,7 +218,7 @@ REAL = "Give the video a warm amber color grade."
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with source.mp4, edited.mp4 and key.png: a real edit of a real clip."""
-    from ditto_models.embedded.generator import GeneratorConfig, LutFlowGenerator
+    from ditto_models.embedded.generator import LutFlowGenerator
     from ditto_models.embedded.key_frame_editor import KeyFrameEditor
     from ditto_models.embedded.subject_masker import SubjectMasker
 
@@ -240,7 +239,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seed=1,
     )
     key = KeyFrameEditor().edit(source[middle], masks[middle], request)
-    edited = LutFlowGenerator(GeneratorConfig()).generate(source, masks, middle, key, request, "structure")
+    given = KeyFramedClip(source=source, masks=masks, key_index=middle, key_edited=key)
+    edited = LutFlowGenerator().generate(given, request, "structure")
     video.write(folder / "edited.mp4", edited, clip.fps)
     cv2.imwrite(str(folder / "key.png"), key[..., ::-1])
     return folder

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from langchain_core.tools import BaseTool, InjectedToolArg, tool
 from pydantic import Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, VideoGenerator
+from ditto_models.base import EditRequest, KeyFramedClip, VideoGenerator
 from ditto_models.executors.base import Executor
 from memory.sample import Edit, Sample
 from tools.media import Media
@@ -18,18 +18,18 @@ from tools.result import ToolResult, cost, noted
 def generate_video(generator: VideoGenerator, media: Media, executor: Executor, runner: Executor) -> BaseTool:
     """The tool over a generator, which runs on `runner`; pixels are read and stored on `executor`."""
 
-    def gather(sample: Sample, strength: float) -> tuple[Frames, Masks, int, Frame, EditRequest]:
+    def gather(sample: Sample, strength: float) -> tuple[KeyFramedClip, EditRequest]:
         clip, description, instruction = parts(sample)
         if sample.key_frame is None:
             raise ValueError(f"sample {sample.id!r} has no edited key frame to generate from")
         seed = sample.seed + sample.attempts.get("generate_video", 0)
-        return (
-            media.frames(clip.video),
-            media.masks(masks_of(sample)),
-            sample.key_frame.index,
-            media.image(sample.key_frame.chosen),
-            edit_request(description, instruction, strength, seed),
+        edited = KeyFramedClip(
+            source=media.frames(clip.video),
+            masks=media.masks(masks_of(sample)),
+            key_index=sample.key_frame.index,
+            key_edited=media.image(sample.key_frame.chosen),
         )
+        return edited, edit_request(description, instruction, strength, seed)
 
     @tool(parse_docstring=True)
     async def generate_video(

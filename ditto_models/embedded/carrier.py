@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from ditto_models.base import Frame, Frames, Masks
+from ditto_models.base import Frame, Frames
 from ditto_models.embedded.carried import Arrival, arrivals
 from ditto_models.embedded.flow import (
     ClipFlow,
@@ -67,20 +67,6 @@ def gate(weights: Weights) -> Weights:
 def levels(picture: Picture) -> Frame:
     """The picture in whole levels, HWC uint8."""
     return np.asarray(np.clip(np.rint(picture), 0, 255), dtype=np.uint8)
-
-
-def check(source: Frames, masks: Masks, key_index: int, key_edited: Frame) -> None:
-    """Refuses what no generator can carry.
-
-    Raises:
-        ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
-    """
-    if source.ndim != 4 or key_edited.shape != source.shape[1:]:
-        raise ValueError(f"key_edited is {key_edited.shape}; expected the source's frame size, {source.shape[1:]}")
-    if masks.shape != source.shape[:3]:
-        raise ValueError(f"masks are {masks.shape}; expected one for each source frame, {source.shape[:3]}")
-    if not 0 <= key_index < len(source):
-        raise ValueError(f"key_index is {key_index}; expected a frame of the clip, 0 to {len(source) - 1}")
 
 
 def _follow(

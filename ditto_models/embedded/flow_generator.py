@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
-from ditto_models.embedded.carrier import Plan, carried_video, check, gate
+from ditto_models.base import EditRequest, Frames, KeyFramedClip, Route
+from ditto_models.embedded.carrier import Plan, carried_video, gate
 from ditto_models.embedded.fitted_edit import edit_region, region_weights
 from ditto_models.embedded.flow import FlowConfig
 from ditto_models.embedded.flow_meter import FlowMeter
@@ -36,30 +36,18 @@ class FlowGenerator:
         self._config = config or FlowGeneratorConfig()
         self._meter = meter or FlowMeter()
 
-    def generate(
-        self,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> Frames:
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
         """The edited video, THWC uint8 RGB.
 
         Routes as in LutFlowGenerator: "mask" leaves what is outside the region exactly as in the source.
         `request.strength`, 0..1, is how much of the key frame's change is carried.
-
-        Raises:
-            ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
         """
-        check(source, masks, key_index, key_edited)
-        key = source[key_index]
-        region = edit_region(key, key_edited, masks[key_index], request, route)
-        weights = [gate(region_weights(region, masks, index)) for index in range(len(source))]
-        change = (key_edited - key.astype(np.float32)) * weights[key_index][..., None]
+        source = clip.source
+        region = edit_region(clip.key, clip.key_edited, clip.key_mask, request, route)
+        weights = [gate(region_weights(region, clip.masks, index)) for index in range(len(source))]
+        change = (clip.key_edited - clip.key.astype(np.float32)) * weights[clip.key_index][..., None]
         plan = Plan(
-            key_index=key_index,
+            key_index=clip.key_index,
             base=lambda index: source[index].astype(np.float32),
             gate=lambda index: weights[index],
             missed=np.asarray(change * min(1.0, request.strength), dtype=np.float32),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
-from ditto_models.embedded.carrier import Plan, carried_video, check, gate
+from ditto_models.base import EditRequest, Frames, KeyFramedClip, Route
+from ditto_models.embedded.carrier import Plan, carried_video, gate
 from ditto_models.embedded.fitted_edit import edit_region, fit_edit, region_weights
 from ditto_models.embedded.flow import FlowConfig
 from ditto_models.embedded.flow_meter import FlowMeter
@@ -39,33 +39,21 @@ class LutFlowGenerator:
         self._config = config or GeneratorConfig()
         self._meter = meter or FlowMeter()
 
-    def generate(
-        self,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> Frames:
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
         """The edited video, THWC uint8 RGB.
 
         "structure" edits the whole frame; "mask" edits the subject, or the background where the request's parameter
         "region" or else the key frame says so, and leaves the rest exactly as in the source. `request.strength`, 0..1,
         is how much of the key frame's own detail is carried; its fitted colours and textures always are.
-
-        Raises:
-            ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
         """
-        check(source, masks, key_index, key_edited)
-        key, key_mask = source[key_index], masks[key_index]
-        region = edit_region(key, key_edited, key_mask, request, route)
-        key_weights = region_weights(region, masks, key_index)
-        fitted = fit_edit(key, key_edited, key_mask, key_weights, route, self._config.lut)
-        missed = key_edited - fitted.apply(key, key_mask, key_weights)
+        source, masks, key, key_mask = clip.source, clip.masks, clip.key, clip.key_mask
+        region = edit_region(key, clip.key_edited, key_mask, request, route)
+        key_weights = region_weights(region, masks, clip.key_index)
+        fitted = fit_edit(key, clip.key_edited, key_mask, key_weights, route, self._config.lut)
+        missed = clip.key_edited - fitted.apply(key, key_mask, key_weights)
         missed *= min(1.0, request.strength) * gate(key_weights)[..., None]
         plan = Plan(
-            key_index=key_index,
+            key_index=clip.key_index,
             base=lambda index: fitted.apply(source[index], masks[index], region_weights(region, masks, index)),
             gate=lambda index: gate(region_weights(region, masks, index)),
             missed=missed,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
-from ditto_models.embedded.carrier import check, gate, levels, moved_difference
+from ditto_models.base import EditRequest, Frames, KeyFramedClip, Route
+from ditto_models.embedded.carrier import gate, levels, moved_difference
 from ditto_models.embedded.fitted_edit import edit_region, fit_edit, region_weights
 from ditto_models.embedded.flow import FlowConfig
 from ditto_models.embedded.flow_meter import FlowMeter
@@ -39,27 +39,16 @@ class TableGenerator:
         self._config = config or TableGeneratorConfig()
         self._meter = meter or FlowMeter()
 
-    def generate(
-        self,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> Frames:
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
         """The edited video, THWC uint8 RGB.
 
         Routes as in LutFlowGenerator: "mask" leaves what is outside the region exactly as in the source.
         `request.strength` changes nothing: the fitted edit is always done in full.
-
-        Raises:
-            ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
         """
-        check(source, masks, key_index, key_edited)
-        key, key_mask = source[key_index], masks[key_index]
-        region = edit_region(key, key_edited, key_mask, request, route)
-        fitted = fit_edit(key, key_edited, key_mask, region_weights(region, masks, key_index), route, self._config.lut)
+        source, masks, key, key_mask = clip.source, clip.masks, clip.key, clip.key_mask
+        region = edit_region(key, clip.key_edited, key_mask, request, route)
+        key_weights = region_weights(region, masks, clip.key_index)
+        fitted = fit_edit(key, clip.key_edited, key_mask, key_weights, route, self._config.lut)
         flow, edited, before = self._meter.measure(source, self._config.flow), np.empty_like(source), None
         for index, (frame, mask) in enumerate(zip(source, masks, strict=True)):
             weights = region_weights(region, masks, index)

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from ditto_models.base import Frame, Frames, Mask, Masks
+from ditto_models.base import Frame, Frames, KeyFramedClip, Mask, Masks
 from ditto_models.embedded.carried import arrivals
-from ditto_models.embedded.carrier import DIRECTIONS, check
+from ditto_models.embedded.carrier import DIRECTIONS
 from ditto_models.embedded.flow import FlowConfig, enlarged_positions, sample
 from ditto_models.embedded.flow_meter import FlowMeter
 from ditto_models.gpu.mask_shape import MaskShapeConfig, closed, dilated, disc, shaped
@@ -64,8 +64,8 @@ def changed_masks(
     """
     config = config or ChangedRegionConfig()
     masks = np.zeros(source.shape[:3], np.float32)
-    check(source, masks, key_index, key_edited)
-    masks[key_index] = key_mask = changed_mask(source[key_index], key_edited, config)
+    clip = KeyFramedClip(source=source, masks=masks, key_index=key_index, key_edited=key_edited)
+    masks[key_index] = key_mask = changed_mask(clip.key, key_edited, config)
     if not key_mask.any():
         return masks
     height, width = source.shape[1:3]

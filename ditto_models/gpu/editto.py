@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
-from ditto_models.embedded.carrier import check
+from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Route
 from ditto_models.gpu.denoising import OnStep
 from ditto_models.gpu.editto_weights import with_editto
 from ditto_models.gpu.geometry import LargestVideo, check_video
@@ -153,27 +152,16 @@ class Editto(PipelineNetwork[EdittoConfig]):
         )
         return self.with_loaded(lambda pipeline: made_by_vace(self.name, pipeline, self._prompts, controls, call))
 
-    def generate(
-        self,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> Frames:
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
         """The edited video, THWC uint8 RGB, as the instruction `request.text` says; the same seed gives the same one.
 
         Both routes are one: it finds by itself what to change. `request.strength` is that of `edit`.
 
         Raises:
             UnfitVideo: frames, height or width that the network cannot take.
-            ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
         """
-        check_video(self.name, source, self.config.largest)
-        check(source, masks, key_index, key_edited)
-        key_frame = key_edited if self.config.key_frame == "given" else None
-        return self.edit(source, request.text, request.seed, key_frame=key_frame, strength=request.strength)
+        key_frame = clip.key_edited if self.config.key_frame == "given" else None
+        return self.edit(clip.source, request.text, request.seed, key_frame=key_frame, strength=request.strength)
 
     def _named(self) -> str:
         return f"{resolved(self.config.trained)} on {resolved(self.config.weights)}"

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
-from ditto_models.embedded.carrier import check
+from ditto_models.base import EditRequest, Frames, KeyFramedClip, Route
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.denoising import denoised, pictures
 from ditto_models.gpu.geometry import Grid, LargestVideo, check_video
@@ -87,15 +86,7 @@ class LTX2InContext(PipelineNetwork[LTX2InContextConfig]):
             pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config, **exact)
         return pipeline
 
-    def generate(
-        self,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> Frames:
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
         """The edited video, THWC uint8 RGB, as `request.prompt` describes it; the same seed gives the same video.
 
         On the route "structure" all of the source is seen. On the route "mask" what lies in the masks is grey and not
@@ -105,36 +96,27 @@ class LTX2InContext(PipelineNetwork[LTX2InContextConfig]):
         Raises:
             UnfitVideo: frames, height or width that the network cannot take.
             UnsupportedEdit: the route is "mask" and there is nothing in the masks.
-            ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
         """
-        check_video(self.name, source, self.config.largest, LTX)
-        check(source, masks, key_index, key_edited)
+        check_video(self.name, clip.source, self.config.largest, LTX)
         if route == "structure":
-            return self.with_loaded(lambda pipeline: self._made(pipeline, source, None, key_index, key_edited, request))
-        region = region_to_edit(self.name, masks)
-        made = self.with_loaded(lambda pipeline: self._made(pipeline, source, region, key_index, key_edited, request))
-        return composed(source, made, region, self.config.feather_pixels)
+            return self.with_loaded(lambda pipeline: self._made(pipeline, clip, None, request))
+        region = region_to_edit(self.name, clip.masks)
+        made = self.with_loaded(lambda pipeline: self._made(pipeline, clip, region, request))
+        return composed(clip.source, made, region, self.config.feather_pixels)
 
-    def _made(
-        self,
-        pipeline: Any,
-        source: Frames,
-        hidden: Region | None,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-    ) -> Frames:
+    def _made(self, pipeline: Any, clip: KeyFramedClip, hidden: Region | None, request: EditRequest) -> Frames:
         import torch
         from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
         from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 
         if not request.prompt:
             note(f"{self.name} was given no description of the edited video; it reads the instruction in its place")
+        source = clip.source
         frames, height, width = source.shape[:3]
         shown = source if hidden is None else np.where(hidden[..., None], np.uint8(GREY), source)
         key = LTX2VideoCondition(
-            frames=pictures([key_edited]),
-            index=latent_index(key_index),
+            frames=pictures([clip.key_edited]),
+            index=latent_index(clip.key_index),
             strength=request.strength,
             crf=self.config.key_frame_crf,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -25,9 +25,6 @@ from ditto_models.gpu.wan_text import MOST_TOKENS, encoded
 from ditto_models.gpu.weights import WeightsConfig, located, resolved
 from ditto_models.gpu.whole_model import whole
 from ditto_models.torchvision_cpu import declare_operators
-
-if TYPE_CHECKING:
-    pass
 
 EXPERT_BEGINS = 875
 """Timestep below which the low-noise expert was trained; above it it knows nothing."""

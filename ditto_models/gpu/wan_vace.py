@@ -8,14 +8,13 @@ source's depth would fight; outside the mask the source stays exactly.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ditto_models.base import EditRequest, Frame, Frames, Masks, Route
-from ditto_models.embedded.carrier import check
+from ditto_models.base import EditRequest, Frames, KeyFramedClip, Masks, Route
 from ditto_models.executors.of_call import note
 from ditto_models.gpu.depth_anything import DepthAnything, DepthAnythingConfig
 from ditto_models.gpu.geometry import LargestVideo, check_video
@@ -39,9 +38,6 @@ from ditto_models.gpu.vace_controls import (
 from ditto_models.gpu.wan_text import WanPrompts
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
 from ditto_models.torchvision_cpu import declare_operators
-
-if TYPE_CHECKING:
-    pass
 
 CLIPS_WITH_DEPTH = 4
 """Clips whose depth is kept, 93 MB each at 1280x720x101: a retry, or another edit of the clip, finds it."""
@@ -112,15 +108,7 @@ class WanVace(PipelineNetwork[WanVaceConfig]):
         self._check_experts(pipeline)
         return pipeline
 
-    def generate(
-        self,
-        source: Frames,
-        masks: Masks,
-        key_index: int,
-        key_edited: Frame,
-        request: EditRequest,
-        route: Route,
-    ) -> Frames:
+    def generate(self, clip: KeyFramedClip, request: EditRequest, route: Route) -> Frames:
         """The edited video, THWC uint8 RGB, as `request.prompt` describes it; the same seed gives the same video.
 
         `request.strength`, 0..1, is the weight of what it is conditioned on: the depth or the masked source, and the
@@ -129,17 +117,15 @@ class WanVace(PipelineNetwork[WanVaceConfig]):
         Raises:
             UnfitVideo: frames, height or width that the network cannot take.
             UnsupportedEdit: the route is "mask" and there is nothing in the masks.
-            ValueError: the key frame is not a frame of this clip's size, or its index not one of the clip's.
         """
-        check_video(self.name, source, self.config.largest)
-        check(source, masks, key_index, key_edited)
+        check_video(self.name, clip.source, self.config.largest)
         if route == "structure":
-            controls = structure_controls(self._nearness_of(source), key_edited)
+            controls = structure_controls(self._nearness_of(clip.source), clip.key_edited)
             return self.with_loaded(lambda pipeline: self._made(pipeline, controls, request))
-        region = region_to_edit(self.name, masks)
-        controls = mask_controls(source, region, key_index, key_edited, self.config.key_frame_enters)
+        region = region_to_edit(self.name, clip.masks)
+        controls = mask_controls(clip.source, region, clip.key_index, clip.key_edited, self.config.key_frame_enters)
         made = self.with_loaded(lambda pipeline: self._made(pipeline, controls, request))
-        return composed(source, made, region, self.config.feather_pixels)
+        return composed(clip.source, made, region, self.config.feather_pixels)
 
     def measure_depth(self, source: Frames) -> Masks:
         """Nearness 0..1, THW, by this process's depth network."""
