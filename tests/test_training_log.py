@@ -42,9 +42,15 @@ def recipe() -> Recipe:
     return load_recipe("tiny", ["steps=10", "logging.every_steps=4", *rising])
 
 
-def made(step: int, with_key: float | None = 2.0, validation: float | None = None) -> Step:
-    loss = 4.0 if with_key is None else (with_key + 4.0) / 2
-    result = StepResult(loss=loss, loss_with_key=with_key, loss_without_key=4.0, gradient_norm=float(step))
+def made(step: int, with_key: float | None = 2.0, validation: float | None = None, num_with_key: int = 4) -> Step:
+    num_with_key = 0 if with_key is None else num_with_key
+    result = StepResult(
+        loss=((with_key or 0) * num_with_key + 4.0 * (8 - num_with_key)) / 8,
+        loss_with_key=with_key,
+        loss_without_key=4.0 if num_with_key < 8 else None,
+        num_with_key=num_with_key,
+        gradient_norm=float(step),
+    )
     return step, result, validation
 
 
@@ -74,6 +80,14 @@ def test_a_line_is_the_mean_since_the_line_before_and_null_where_there_was_none(
         "step 8 of 10: loss 5.2500, with key frame 6.5000, without 4.0000, key frame"
     )
     assert "with key frame -, without 4.0000" in said.splitlines()[0]
+
+
+def test_a_loss_with_the_key_frame_is_a_mean_over_samples_not_over_steps(tmp_path: Path, recipe: Recipe) -> None:
+    written(tmp_path, recipe, [made(step, with_key=step, num_with_key=2 * step) for step in range(1, 5)])
+    [line] = read_log(tmp_path)
+    assert line.loss_with_key == (1 * 2 + 2 * 4 + 3 * 6 + 4 * 8) / 20
+    assert line.loss_without_key == 4
+    assert line.loss == (line.loss_with_key * 20 + 4 * 12) / 32, "what the two parts say of the whole"
 
 
 def test_a_validation_loss_has_a_line_of_its_step(tmp_path: Path, recipe: Recipe) -> None:

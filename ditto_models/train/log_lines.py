@@ -24,7 +24,7 @@ class LogLine(BaseModel):
     """Of the pairs, easiest first, that could be drawn at it."""
     loss: float
     loss_with_key: float | None
-    """Of samples that were given the key frame; None where there were none."""
+    """Mean over the samples that were given the key frame; None where there were none."""
     loss_without_key: float | None
     validation_loss: float | None = None
     """On the validation split, with the instruction alone, where it was taken at this step."""

@@ -41,6 +41,8 @@ class StepResult:
     loss_with_key: float | None
     """Of those that were given the key frame; None where none was."""
     loss_without_key: float | None
+    num_with_key: int
+    """Samples that were given it."""
     gradient_norm: float
     """Before clipping."""
 
@@ -123,6 +125,7 @@ class Stepper:
             loss=(with_key + without) / (num_with + num_without),
             loss_with_key=with_key / num_with if num_with else None,
             loss_without_key=without / num_without if num_without else None,
+            num_with_key=round(num_with),
             gradient_norm=norm,
         )
 

@@ -102,8 +102,10 @@ class TrainingLog:
             key_frame_probability=self._recipe.curriculum.key_frame.at(step - 1),
             order_share=self._recipe.curriculum.order.at(step - 1),
             loss=_mean(each.loss for each in self._waiting),
-            loss_with_key=_mean_of_some(each.loss_with_key for each in self._waiting),
-            loss_without_key=_mean_of_some(each.loss_without_key for each in self._waiting),
+            loss_with_key=_mean_over_samples((each.loss_with_key, each.num_with_key) for each in self._waiting),
+            loss_without_key=_mean_over_samples(
+                (each.loss_without_key, self._batch - each.num_with_key) for each in self._waiting
+            ),
             validation_loss=validation_loss,
             gradient_norm=_mean(each.gradient_norm for each in self._waiting),
             learning_rate=learning_rate(self._recipe, step - 1),
@@ -136,6 +138,7 @@ def _mean(numbers: Iterable[float]) -> float:
     return sum(known) / len(known)
 
 
-def _mean_of_some(numbers: Iterable[float | None]) -> float | None:
-    known = [number for number in numbers if number is not None]
-    return _mean(known) if known else None
+def _mean_over_samples(losses: Iterable[tuple[float | None, int]]) -> float | None:
+    """Of the mean losses of steps, each over so many samples; None where there were none."""
+    known = [(loss, count) for loss, count in losses if loss is not None]
+    return sum(loss * count for loss, count in known) / sum(count for _, count in known) if known else None
