@@ -48,7 +48,7 @@ from bench.curriculum_arms import ArmResult, Data, folder_of, run_arm
 from bench.curriculum_base import trained_base
 from bench.curriculum_clips import pairs, render
 from bench.curriculum_codec import peak_signal_to_noise
-from bench.curriculum_measures import difference
+from bench.curriculum_measures import T_97_5, difference
 from bench.curriculum_pairs import fitted_codec
 from bench.curriculum_setting import ARMS, LONGER, Setting
 
@@ -118,7 +118,9 @@ def main() -> None:
     arguments = parser.parse_args()
     setting = Setting(steps=arguments.steps)
     if arguments.seed is not None:
-        setting = setting.model_copy(update={"seeds": tuple(arguments.seed)})
+        setting = setting.model_copy(update={"seeds": tuple(dict.fromkeys(arguments.seed))})
+    if len(setting.seeds) > max(T_97_5):
+        parser.error(f"{len(setting.seeds)} seeds; expected at most {max(T_97_5)}, for more the interval is not known")
     arguments.out.mkdir(parents=True, exist_ok=True)
     results = run(setting, arguments.out, _say, arguments.only or ARMS)
     from bench.curriculum_pictures import draw_curves, draw_edits

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 import cv2
 import numpy as np
@@ -51,13 +53,13 @@ def item_cost(recipe: Recipe, folder: Path) -> ItemCost:
     made = [_written(folder, number, bucket) for number in range(NUM_PAIRS)]
     anew = EncodedItems(encoder)
     anew.get(made[0], bucket)  # loads the networks
-    encoded = _median([lambda pair=pair: anew.get(pair, bucket) for pair in made])  # type: ignore[misc]
+    encoded = _median_seconds(partial(anew.get, pair, bucket) for pair in made)
     cached = CachedItems(folder / "cache", encoder, folder / "contents")
     began = time.perf_counter()
     cached.fill([(pair, bucket) for pair in made])
     fill = (time.perf_counter() - began) / NUM_PAIRS
     cached.get(made[0], bucket)
-    read = _median([lambda pair=pair: cached.get(pair, bucket) for pair in made])  # type: ignore[misc]
+    read = _median_seconds(partial(cached.get, pair, bucket) for pair in made)
     return ItemCost(encoded_seconds=encoded, cached_seconds=read, fill_seconds=fill)
 
 
@@ -90,10 +92,10 @@ def _scaled(clip: Frames, bucket: Bucket) -> Frames:
     return np.stack([cv2.resize(frame, (bucket.width, bucket.height)) for frame in clip]).astype(np.uint8)
 
 
-def _median(calls: list[Callable[[], object]]) -> float:
+def _median_seconds(calls: Iterable[Callable[[], object]]) -> float:
     seconds = []
     for call in calls:
         began = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - began)
-    return sorted(seconds)[len(seconds) // 2]
+    return median(seconds)

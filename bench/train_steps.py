@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench.gpu_meter import backward_flops_of, matrix_rate
@@ -99,7 +100,7 @@ def _timed(recipe: Recipe, num_steps: int, cost: StepCost, flops: float) -> Step
             learner.step(number, samples)  # it ends with the loss as a number, so a GPU is waited for
             seconds.append(time.perf_counter() - began)
     found = {
-        "seconds": sorted(seconds[1:])[num_steps // 2],
+        "seconds": median(seconds[1:]),
         "memory_gb": memory.peak_gb,
         "floor_seconds": flops / rate,
     }

@@ -82,6 +82,22 @@ def test_a_difference_has_the_interval_of_students_t() -> None:
     found = difference([1.0, 2.0, 3.0], [0.0, 2.0, 1.0])
     assert found.mean == pytest.approx(1.0)
     assert (found.low, found.high) == pytest.approx((1 - 2.484, 1 + 2.484), abs=0.001)
+    ten = difference([float(number) for number in range(10)], [0.0] * 10)
+    assert ten.high - ten.mean == pytest.approx(2.166, abs=0.001)
+
+
+def test_more_seeds_than_the_interval_is_known_for_are_refused_before_hours_of_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench.curriculum import main
+
+    seeds = [word for seed in range(11) for word in ("--seed", str(seed))]
+    monkeypatch.setattr("sys.argv", ["bench.curriculum", "--out", str(tmp_path / "out"), *seeds])
+    with pytest.raises(SystemExit) as refused:
+        main()
+    assert refused.value.code == 2
+    assert "11 seeds; expected at most 10" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_arms_differ_in_when_the_frame_is_given_alone() -> None:

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from agent.plain import plain
 from agent.training.worker import CARD, EVALUATION, OUT, OUTCOME, SPEC, Outcome, Spec
 from ditto_models.settings import first_problem
+from ditto_models.train.log_lines import LOG
 from memory.jobs import TypeScore
 
 LOCK = "lock"
@@ -129,7 +130,7 @@ class JobProcess:
 
     def step(self) -> tuple[int, float | None] | None:
         """The last step of the optimizer that its log tells of, and the loss; None where there is none yet."""
-        for line in reversed(_last_lines(self.folder / OUT / "log.jsonl")):
+        for line in reversed(_last_lines(self.folder / OUT / LOG)):
             try:
                 found = _Line.model_validate_json(line)
             except ValidationError:  # torn, or of another kind

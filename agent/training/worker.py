@@ -22,7 +22,7 @@ SPEC, OUTCOME, EVALUATION = "job.json", "outcome.json", "evaluation.json"
 OUT = "editto"
 """The trainer's --out, in the job's folder."""
 CARD = "editto.json"
-"""The file in it that a finished training leaves."""
+"""The file in it that a finished training leaves (ditto_models/train/card.py, whose imports this need not wait for)."""
 REPORT = "evaluation.html"
 LINE_KEPT = 500
 """Characters of what a program said last."""

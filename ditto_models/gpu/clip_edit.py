@@ -17,7 +17,7 @@ from ditto_models.train.buckets import Bucket, bucket_of
 
 OVERLAP_SHARE = 8
 """One in so many frames of the longest window is shared with the next: half a second of five."""
-OnStep = Callable[[int, int], None]
+OnWindowStep = Callable[[int, int], None]
 """Is told the window, from 0, and how many of its steps are made."""
 
 
@@ -47,7 +47,7 @@ def edited_clip(
     instruction: str,
     seed: int,
     carry: Carry = "frame",
-    on_step: OnStep = lambda window, step: None,
+    on_step: OnWindowStep = lambda window, step: None,
 ) -> Iterator[Frame]:
     """The edited frames in order, HWC uint8 RGB of the clip's size; all windows begin with the same noise.
 
