@@ -8,10 +8,11 @@ import pytest
 
 from agent.clip_rules import IngestConfig
 from agent.command import CommandError
-from agent.evaluate.edits import Made, NoEdit, OfDataset, OfFolder
+from agent.evaluate.edits import Made, NoEdit, OfDataset, OfFolder, Told
 from agent.evaluate.pairs import EvaluationPair
 from agent.evaluate.run import Rows
 from agent.judge.pair_files import MAX_FRAMES
+from agent.judge.rows_progress import RowsProgress
 from ditto_models import video
 from ditto_models.gpu.network import DoesNotFit, OutOfMemory
 from ditto_models.gpu.weights import WeightsError
@@ -27,10 +28,11 @@ class Inverting:
         self.asked: list[str] = []
         self._raised = list(raised)
 
-    def __call__(self, source: Path, instruction: str, out: Path) -> None:
+    def __call__(self, source: Path, instruction: str, out: Path, told: Told) -> None:
         self.asked.append(instruction)
         if self._raised:
             raise self._raised.pop(0)
+        told("inverting", 0.5)
         read = video.read(source)
         video.write(out, 255 - read.frames, read.fps)
 
@@ -116,7 +118,8 @@ def test_a_source_that_cannot_be_read_is_a_reason(tmp_path: Path) -> None:
 def test_no_more_are_made_once_a_person_stopped_it(pair: EvaluationPair, tmp_path: Path) -> None:
     editor, stop = Inverting(), threading.Event()
     pairs = [EvaluationPair(id=str(number), source=pair.source, instruction=f"{number}") for number in range(9)]
-    rows = iter(Rows(pairs, Made(editor, "one", tmp_path / "out", None), stop))
+    progress = RowsProgress(9, stop, with_edits=True)
+    rows = iter(Rows(pairs, Made(editor, "one", tmp_path / "out", None), stop, progress))
     assert next(rows).id == "0"
     stop.set()
     assert list(rows) == []

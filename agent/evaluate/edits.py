@@ -18,10 +18,16 @@ from ditto_models import video
 from ditto_models.gpu.cannot_load import CannotLoad
 from ditto_models.gpu.network import OutOfMemory
 
-EditFile = Callable[[Path, str, Path], None]
+Told = Callable[[str, float], None]
+"""Is told what is being done of an edit, in a few words, and which share of it is done, 0..1."""
+EditFile = Callable[[Path, str, Path, Told], None]
 """Edits a video by an instruction into another file, of the same frames, size and rate, which appears once whole."""
 NAMES = ("{id}.mp4", "{id}/generate.mp4", "{source}.mp4", "{source}_edited.mp4")
 """What an edit may be called in a folder: by its pair, as EditVerseBench has results, or by its source's file."""
+
+
+def unheard(what: str, share: float) -> None:
+    """Nobody is told."""
 
 
 class NoEdit(Exception):
@@ -39,8 +45,8 @@ class EditFiles:
 class Edits(Protocol):
     """Where edits come from."""
 
-    def of(self, pair: EvaluationPair) -> EditFiles:
-        """The files of a pair.
+    def of(self, pair: EvaluationPair, told: Told) -> EditFiles:
+        """The files of a pair; `told` hears of an edit that has to be made first.
 
         Raises:
             NoEdit: there is none, or it could not be made.
@@ -51,7 +57,7 @@ class Edits(Protocol):
 class OfDataset:
     """The dataset's own edits, which an editor that is trained on it is to reach."""
 
-    def of(self, pair: EvaluationPair) -> EditFiles:
+    def of(self, pair: EvaluationPair, told: Told = unheard) -> EditFiles:
         """The pair's own.
 
         Raises:
@@ -70,7 +76,7 @@ class OfFolder:
             raise CommandError(f"--edits {str(folder)!r} is not a folder; give one that holds videos")
         self._folder = folder
 
-    def of(self, pair: EvaluationPair) -> EditFiles:
+    def of(self, pair: EvaluationPair, told: Told = unheard) -> EditFiles:
         """The one that bears the pair's name.
 
         Raises:
@@ -100,7 +106,7 @@ class Made:
             except OSError as error:
                 raise CommandError(f"--out {str(out)!r} cannot be written: {error}; give another place") from error
 
-    def of(self, pair: EvaluationPair) -> EditFiles:
+    def of(self, pair: EvaluationPair, told: Told = unheard) -> EditFiles:
         """The pair's edit, made where it is not there.
 
         Raises:
@@ -111,7 +117,7 @@ class Made:
         source = self._prepared(pair)
         path = self._edits / _name(pair, pair.instruction, self._key, _digest(source))
         if not path.is_file():
-            self._make(pair, source, path)
+            self._make(pair, source, path, told)
         return EditFiles(source=source, edited=path)
 
     def _prepared(self, pair: EvaluationPair) -> Path:
@@ -129,9 +135,9 @@ class Made:
             raise NoEdit(str(error)) from error
         return path
 
-    def _make(self, pair: EvaluationPair, source: Path, path: Path) -> None:
+    def _make(self, pair: EvaluationPair, source: Path, path: Path, told: Told) -> None:
         try:
-            self._edit(source, pair.instruction, path)
+            self._edit(source, pair.instruction, path, told)
         except CannotLoad:
             raise  # though it may say that memory is short: no other pair would fare better
         except (video.VideoError, OutOfMemory, ValueError, ArithmeticError) as error:

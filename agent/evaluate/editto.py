@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.evaluate.edits import EditFile
+from agent.evaluate.edits import EditFile, Told
 from ditto_models.edit_model import config_of, sizes_of
 from ditto_models.train.card import CARD
 
@@ -36,14 +36,20 @@ def editto(model: str, base: str | None, settings: Sequence[str]) -> MadeBy:
 
     # Loaded late: what is asked for may be wrong.
     from ditto_models.edit_clip import edit_clip
+    from ditto_models.gpu.clip_edit import ClipPlan
     from ditto_models.gpu.editto import Editto
     from ditto_models.timeline import timeline_of
 
     network = Editto(config)
 
-    def edit(source: Path, instruction: str, out: Path) -> None:
+    def edit(source: Path, instruction: str, out: Path, told: Told) -> None:
+        def step_made(plan: ClipPlan, window: int, step: int) -> None:
+            num_windows, num_steps = len(plan.windows), config.sampling.num_steps
+            what = f"window {window + 1} of {num_windows}" if step else "reading the weights"
+            told(what, (window * num_steps + step) / (num_windows * num_steps))
+
         words = " ".join(instruction.split())
-        edit_clip(network, timeline_of(source), out, words, SEED, sizes, "frame", lambda plan, window, step: None)
+        edit_clip(network, timeline_of(source), out, words, SEED, sizes, "frame", step_made)
 
     # A folder may be moved with what was made by it: its card says what it is. What a file was trained of, nobody says.
     others = {"model", "trained", "placement"} | ({"weights"} if Path(model).expanduser().is_dir() else set())

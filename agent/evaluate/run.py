@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from agent.clip_rules import IngestConfig
 from agent.command import CommandError
 from agent.evaluate.against import differences, read_earlier
 from agent.evaluate.clip import with_clip
-from agent.evaluate.edits import Edits, Made, NoEdit, OfDataset, OfFolder
+from agent.evaluate.edits import Edits, Made, NoEdit, OfDataset, OfFolder, Told
 from agent.evaluate.figures import Scored
 from agent.evaluate.layouts import Layout, found_layout, listed
 from agent.evaluate.pairs import EvaluationPair, at_most
@@ -24,6 +25,7 @@ from agent.judge.dataset import judging, replacing, stopped_by_a_person, take_in
 from agent.judge.judged import Judged
 from agent.judge.pair_files import PairFiles
 from agent.judge.pair_list import ListedPair
+from agent.judge.rows_progress import RowsProgress
 from agent.judge.tally import Tally
 from agent.plain import plain
 from agent.profile import SERVED, Profile, ProfileError, load_profile
@@ -65,9 +67,10 @@ def evaluate(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stop = stack.enter_context(stopped_by_a_person())
         page = stack.enter_context(replacing(options.html, "--html")) if options.html else None
-        rows = Rows(pairs, edits, stop)
+        progress = RowsProgress(len(pairs), stop, with_edits=bool(options.model))
+        rows = Rows(pairs, edits, stop, progress)
         judged = stack.enter_context(judging(rows, profile, options.workers, bool(page)))
-        take_in(judged, Tally(0), len(pairs), [rows.teller(evaluation, clip, profile.clips)], stop)
+        take_in(judged, Tally(0), progress, [rows.teller(evaluation, clip, profile.clips)], stop)
         evaluation.stopped = stop.is_set() and len(evaluation.scored) < len(pairs)
         if earlier:
             evaluation.against = differences(evaluation.scored, earlier)
@@ -96,26 +99,30 @@ class Rows:
     The judge takes some ahead; none is edited for it any more once `stop` is set.
     """
 
-    def __init__(self, pairs: Sequence[EvaluationPair], edits: Edits, stop: threading.Event) -> None:
+    def __init__(
+        self, pairs: Sequence[EvaluationPair], edits: Edits, stop: threading.Event, progress: RowsProgress
+    ) -> None:
         self._pairs = pairs
         self._edits = edits
         self._stop = stop
+        self._progress = progress
         self._given: deque[tuple[EvaluationPair, Path | None]] = deque()
 
     def __iter__(self) -> Iterator[ListedPair]:
-        for pair in self._pairs:
+        for number, pair in enumerate(self._pairs, 1):
             if self._stop.is_set():
                 return
-            row, edited = self._row(pair)
+            row, edited = self._row(pair, partial(self._progress.editing, number))
+            self._progress.edited()
             self._given.append((pair, edited))
             yield row
 
-    def _row(self, pair: EvaluationPair) -> tuple[ListedPair, Path | None]:
+    def _row(self, pair: EvaluationPair, told: Told) -> tuple[ListedPair, Path | None]:
         words = plain(pair.instruction)
         if pair.problem:
             return ListedPair(id=pair.id, instruction=words, problem=pair.problem), None
         try:
-            files = self._edits.of(pair)
+            files = self._edits.of(pair, told)
         except NoEdit as error:
             row = ListedPair(id=pair.id, source=plain(str(pair.source)), instruction=words, problem=str(error))
             return row, None

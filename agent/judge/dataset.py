@@ -20,6 +20,7 @@ from agent.judge.pair_list import ListedPair, list_pairs
 from agent.judge.tally import Tally
 
 if TYPE_CHECKING:
+    from agent.judge.rows_progress import RowsProgress
     from agent.profile import Profile
 
 WORKER_GIB = 6.0
@@ -40,6 +41,7 @@ def judge_dataset(options: argparse.Namespace) -> int:
     # Loaded late: `--help` should not wait for networks.
     from rich.console import Console
 
+    from agent.judge.rows_progress import RowsProgress
     from agent.judge.text import print_tally
     from agent.profile import ProfileError, load_profile
 
@@ -55,7 +57,7 @@ def judge_dataset(options: argparse.Namespace) -> int:
         page = stack.enter_context(replacing(options.html, "--html")) if options.html else None
         lines = stack.enter_context(replacing(options.jsonl, "--jsonl")) if options.jsonl else None
         judged = stack.enter_context(judging(list_pairs(options.dataset), profile, options.workers, bool(options.html)))
-        take_in(judged, tally, num_rows, _tellers(options, lines), stop)
+        take_in(judged, tally, RowsProgress(num_rows, stop), _tellers(options, lines), stop)
         stopped = stop.is_set() and tally.num_judged < num_rows
         if page:
             from agent.reports.page import judge_page
@@ -116,24 +118,17 @@ def stopped_by_a_person() -> Iterator[threading.Event]:
 def take_in(
     judged: Iterator[Judged],
     tally: Tally,
-    num_rows: int,
+    progress: RowsProgress,
     tellers: Iterable[Callable[[Judged], None]],
     stop: threading.Event,
 ) -> None:
     """Count in and tell of every row, until the last or until a person stops it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("judging", total=num_rows)
+    with progress:
         for one in judged:
             tally.add(one)
             for tell in tellers:
                 tell(one)
-            counts = ", ".join(f"{count} {outcome}" for outcome, count in tally.counts.items() if count)
-            progress.update(task, advance=1, description=counts)
+            progress.judged(tally.counts)
             if stop.is_set():
                 return
 
