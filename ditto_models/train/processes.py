@@ -101,22 +101,32 @@ class Processes:
         context: AbstractContextManager[None] = self._accelerator.no_sync(network)
         return context
 
-    def clipped(self, parameters: Iterable[torch.nn.Parameter], longest: float) -> float:
+    def clipped(self, parameters: Iterable[torch.nn.Parameter], longest: float) -> torch.Tensor:
         """Scale all gradients down to a length; returns the length that they had."""
         import torch
         from torch.distributed.tensor import DTensor
 
-        length = torch.nn.utils.clip_grad_norm_(list(parameters), longest)
-        return float(length.full_tensor() if isinstance(length, DTensor) else length)
+        length: torch.Tensor = torch.nn.utils.clip_grad_norm_(list(parameters), longest)
+        return length.full_tensor() if isinstance(length, DTensor) else length
+
+    def read(self, tensors: Iterable[torch.Tensor]) -> list[float]:
+        """All numbers of some tensors, in order. The device is waited for: a step does it once, so that a GPU is given
+        its next pass before it is done with the last."""
+        import torch
+
+        numbers: list[float] = torch.cat([each.flatten() for each in tensors]).tolist()
+        return numbers
 
     def summed(self, numbers: Iterable[float]) -> list[float]:
         """Each number, summed over the processes (all-reduce)."""
         import torch
 
+        if self.count == 1:
+            return list(numbers)
         # Double, which a count or a loss keeps exactly.
         mine = torch.tensor(list(numbers), dtype=torch.float64, device=self.device)
-        total: torch.Tensor = self._accelerator.reduce(mine, "sum")
-        return [float(each) for each in total]
+        total: list[float] = self._accelerator.reduce(mine, "sum").tolist()
+        return total
 
     def gathered(self, things: list[Thing]) -> list[Thing]:
         """The things of all processes, in their order, on every one (all-gather)."""

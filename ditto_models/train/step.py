@@ -76,7 +76,8 @@ class Stepper:
         Raises:
             TrainingFailed: a loss or a gradient is not finite; the weights are left as they were.
         """
-        found: list[tuple[Sample, bool, float]] = []
+        taken: list[tuple[Sample, bool]] = []
+        losses: list[torch.Tensor] = []
         passes = self._passes(samples)
         for count, members in enumerate(passes, 1):
             given = [self._gives_key_frame(number, sample.place) for sample in members]
@@ -86,8 +87,11 @@ class Stepper:
                 self._processes.backward(
                     self._network, each.sum() * (self._processes.count / self._batch), last=count == len(passes)
                 )
-            found += zip(members, given, each.detach().tolist(), strict=True)
-        norm = self._processes.clipped(self._parameters(), self._recipe.optimizer.max_gradient_norm)
+            taken += zip(members, given, strict=True)
+            losses.append(each.detach())
+        length = self._processes.clipped(self._parameters(), self._recipe.optimizer.max_gradient_norm)
+        *numbers, norm = self._processes.read([*losses, length])
+        found = [(*each, loss) for each, loss in zip(taken, numbers, strict=True)]
         result = self._summary(found, norm)
         if not (math.isfinite(result.loss) and math.isfinite(norm)):
             self._optimizer.zero_grad()
