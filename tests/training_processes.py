@@ -51,8 +51,8 @@ def run_together(count: int, jobs: Sequence[dict[str, object]], folder: Path) ->
 
 def carry_out(jobs: Iterable[Mapping[str, Any]]) -> None:
     """The jobs in this process, alone or as one of several."""
-    import torch
-
+    from ditto_models.gpu.weights import WeightsConfig
+    from ditto_models.train.base_transformer import base_transformer
     from ditto_models.train.processes import Processes
     from ditto_models.train.recipe import Recipe
     from ditto_models.train.trainer import train
@@ -61,18 +61,25 @@ def carry_out(jobs: Iterable[Mapping[str, Any]]) -> None:
     for job in jobs:
         out = Path(job["out"])
         recipe = Recipe.model_validate(job["recipe"])
+        processes = Processes.of(recipe)
         losses: list[float] = []
         every = pairs_in_buckets(ITEMS + 3)
+        transformer = tiny_transformer()
+        if "base" in job:
+            transformer = base_transformer(WeightsConfig(repo=job["base"]), recipe, processes)
+            read_nothing = processes.one_by_one and not processes.is_main
+            assert all(each.is_meta == read_nothing for each in transformer.parameters())
         train(
             recipe,
-            tiny_transformer(torch.bfloat16 if recipe.precision == "bf16" else torch.float32),
+            transformer,
             ItemsInMemory(unusable=job.get("unusable", ())),
             every[:ITEMS],
             out,
             validation=every[ITEMS:],
+            processes=processes,
             watch=lambda steps, result, losses=losses: losses.append(result.loss),  # type: ignore[misc]
         )
-        if Processes.of(recipe).is_main:
+        if processes.is_main:
             (out / "losses.json").write_text(json.dumps(losses))
 
 

@@ -10,10 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from ditto_models.command import CommandError
-from ditto_models.gpu.pipeline_loading import load_pipeline
-from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.weights import WeightsConfig, located
+from ditto_models.train.base_transformer import base_transformer
 from ditto_models.train.batch_reading import SkippedPairs
 from ditto_models.train.buckets import bucket_of
 from ditto_models.train.card import BASE
@@ -64,7 +62,8 @@ def prepared(recipe: Recipe, data: Path, out: Path, cache: Path | None, processe
         say(line)
     items = _items_of(base, recipe, found, cache, out, processes, say)
     is_own = isinstance(recipe.base, RandomBase)
-    return Prepared(data=found, items=items, transformer=_transformer_of(base, recipe), base=None if is_own else base)
+    transformer = base_transformer(base, recipe, processes)
+    return Prepared(data=found, items=items, transformer=transformer, base=None if is_own else base)
 
 
 def _frozen(data: Path, out: Path, recipe: Recipe, processes: Processes) -> Data:
@@ -107,24 +106,6 @@ def _base_of(recipe: Recipe, out: Path, processes: Processes) -> WeightsConfig:
     base = WeightsConfig(**recipe.base.model_dump(exclude={"kind"}))
     processes.on_main(lambda: located(base))
     return base
-
-
-def _transformer_of(base: WeightsConfig, recipe: Recipe) -> Any:
-    """Its WanVACETransformer3DModel, on the CPU.
-
-    Raises:
-        CommandError: there are two of them.
-        WeightsError: they cannot be read.
-    """
-    left_out: dict[str, Any] = dict.fromkeys(("vae", "text_encoder", "tokenizer"))
-    placement = PlacementConfig(device="cpu", dtype=recipe.dtype)
-    pipeline = load_pipeline("WanVACEPipeline", base, placement, **left_out)
-    if pipeline.transformer is None or pipeline.transformer_2 is not None:
-        raise CommandError(
-            f"{base.repo!r} has an expert for high noise and one for low; expected one transformer for both, "
-            "e.g. Wan-AI/Wan2.1-VACE-1.3B-diffusers"
-        )
-    return pipeline.transformer
 
 
 def _items_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -71,22 +71,37 @@ class Processes:
         return Processes(recipe.device, recipe.sharding)
 
     def spread(self, network: Any) -> Any:
-        """The network on this process's device, ready to be trained together with the others'."""
-        if self.one_by_one:
-            from torch.distributed.device_mesh import init_device_mesh
-            from torch.distributed.fsdp import fully_shard
+        """The network on this process's device, ready to be trained together with the others'.
 
-            # Block by block it goes to the device, which never holds all of it.
-            mesh = init_device_mesh(self.device.type, (self.count,))
-            for block in [*network.vace_blocks, *network.blocks]:
-                fully_shard(block, mesh=mesh)
-            # What no block has is given back after a pass, too: it would else stay as it was while weights are changed
-            # from outside, by the average that is validated.
-            fully_shard(network, mesh=mesh, reshard_after_forward=True)
+        Under fsdp2 the main process's weights are spread, and those that others have are not looked at.
+        """
+        if self.one_by_one:
+            return self._in_shares(network)
         with warnings.catch_warnings():
             # torch has a new name for what accelerate calls broadcast_buffers.
             warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
-            return network if self.one_by_one else self._accelerator.prepare_model(network)
+            return self._accelerator.prepare_model(network)
+
+    def _in_shares(self, network: Any) -> Any:
+        whole = dict(_tensors_of(network)) if self.is_main else {}
+        # With nothing in it, so that no other process reads what it would give away, and no device holds all of it.
+        network.to("meta")
+        self._shard(network)
+        network.to_empty(device=self.device)
+        for name, tensor in _tensors_of(network):
+            self.fill({name: tensor}, {name: whole.pop(name)} if self.is_main else {})
+        return network
+
+    def _shard(self, network: Any) -> None:
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        mesh = init_device_mesh(self.device.type, (self.count,))
+        for block in [*network.vace_blocks, *network.blocks]:
+            fully_shard(block, mesh=mesh)
+        # What no block has is given back after a pass, too: it would else stay as it was while weights are changed
+        # from outside, by the average that is validated.
+        fully_shard(network, mesh=mesh, reshard_after_forward=True)
 
     def backward(self, network: Any, loss: torch.Tensor, last: bool) -> None:
         """Add the gradients of one pass of several to a step; FSDP2 shares them in the last."""
@@ -184,9 +199,14 @@ class Processes:
                 each = whole[name].to(self.device) if self.is_main else torch.empty(tensor.shape, device=self.device)
                 each = broadcast(each.to(tensor.dtype))
                 if isinstance(tensor, DTensor):
-                    each = distribute_tensor(each, tensor.device_mesh, tensor.placements)
+                    each = distribute_tensor(each, tensor.device_mesh, tensor.placements, src_data_rank=None)
                 tensor.copy_(each)
 
     def end(self) -> None:
         """Leave the others; nothing can be agreed after it."""
         self._accelerator.end_training()
+
+
+def _tensors_of(network: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from network.named_parameters()
+    yield from network.named_buffers()
