@@ -100,7 +100,7 @@ def broken(words: str) -> str:
     try:
         words.encode()
     except UnicodeEncodeError:
-        return f"its words hold half a character: {plain(words[:60])!r}; expected text"
+        return f"its words hold half a character: {words[:60]!r}; expected text"
     return ""
 
 

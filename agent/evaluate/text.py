@@ -24,11 +24,11 @@ def print_evaluation(console: Console, evaluation: Evaluation) -> None:
     if evaluation.stopped:
         console.print(Text(f"stopped after {len(evaluation.scored)} pairs", style="bold red"))
     table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("edit type", no_wrap=True)
-    for column in ("pairs", *(title for _, title in COLUMNS), "unscored", "failed"):
-        table.add_column(column, justify="right")
+    table.add_column("edit type", overflow="fold")
+    for column in ("pairs", *(title for _, title in COLUMNS), "unscored", "unreadable"):
+        table.add_column(column, justify="right", no_wrap=True)
     for name, found in evaluation.by_edit_type.items():
-        table.add_row(name, *_cells(found))
+        table.add_row(Text(name), *_cells(found))
     table.add_row("all", *_cells(evaluation.overall), style="bold")
     console.print(table)
     shown = [(title, evaluation.overall.figures[name], name) for name, title in COLUMNS]
