@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ditto_models.command import CommandError, command
+from ditto_models.command import CommandError, CommandFailed, command
 
 
 def parser() -> argparse.ArgumentParser:
@@ -69,15 +69,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     options = parser().parse_args(arguments)
 
-    def body() -> int:
-        return _edit(options)
+    return command(lambda: _told(options))
 
-    # Loaded late: `--help` should not wait for networks.
+
+def _told(options: argparse.Namespace) -> int:
+    # Loaded late, since `--help` should not wait for networks; and here, where Ctrl-C meanwhile is a line.
     from ditto_models.container import VideoError
     from ditto_models.gpu.geometry import UnfitVideo
     from ditto_models.gpu.network import OutOfMemory
 
-    return command(body, VideoError, UnfitVideo, OutOfMemory, ArithmeticError)
+    try:
+        return _edit(options)
+    except (VideoError, UnfitVideo, OutOfMemory, ArithmeticError) as error:
+        raise CommandFailed(str(error)) from error
 
 
 def _edit(options: argparse.Namespace) -> int:

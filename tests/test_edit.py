@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_a_stopped_or_failed_edit_leaves_no_file(
     done = call(EDIT, clip, "--instruction", "snow", "--model", model, "--out", tmp_path / "out.mp4", *QUICK)
     assert (done.returncode, line_of(done.stderr)) == (1, "error: stopped")
     assert sorted(tmp_path.iterdir()) == there
+
+
+def test_a_person_who_stops_it_while_libraries_are_read_sees_a_line(
+    clip: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Impatient:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "ditto_models.gpu.geometry":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "ditto_models.gpu.geometry")
+    monkeypatch.setattr(sys, "meta_path", [Impatient(), *sys.meta_path])
+    done = call(EDIT, clip, "--instruction", "snow", "--model", model, "--out", tmp_path / "out.mp4", *QUICK)
+    assert (done.returncode, line_of(done.stderr)) == (1, "error: stopped")
 
 
 def test_what_cannot_be_done_is_told_in_a_line(clip: Path, model: Path, tmp_path: Path) -> None:
