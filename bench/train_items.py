@@ -46,7 +46,7 @@ def item_cost(recipe: Recipe, folder: Path) -> ItemCost:
     if isinstance(recipe.base, RandomBase):
         base = WeightsConfig(repo=str(save_random_base(folder / "base", recipe.base.size)))
     else:
-        base = WeightsConfig(**recipe.base.model_dump(exclude={"kind"}))
+        base = recipe.base
     has_gpu = torch.cuda.is_available() and recipe.device != "cpu"
     encoder = Encoder(base, "cuda" if has_gpu else "cpu", recipe.dtype)
     bucket = recipe.data.buckets[0]

@@ -156,14 +156,11 @@ def test_two_editors_are_compared_pair_by_pair(tmp_path: Path) -> None:
     assert report["overall"]["axes"] == {"safety": 0.0}  # type: ignore[index, call-overload]
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("[]", "cannot be used"), ("{", "cannot be used"), ('{"edits": "x"}', "cannot be used"), (None, "cannot be used")],
-)
-def test_what_is_no_evaluation_is_not_compared_with(tmp_path: Path, text: str | None, told: str) -> None:
+@pytest.mark.parametrize("text", ["[]", "{", '{"edits": "x"}', None])
+def test_what_is_no_evaluation_is_not_compared_with(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "x.json").write_text(text)
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match="cannot be used"):
         read_earlier(tmp_path / "x.json", None, None, "0")
 
 

@@ -13,10 +13,12 @@ import torch
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.weights import WeightsConfig
+from ditto_models.train.buckets import Bucket
 from ditto_models.train.flow_matching import Draw, NoiseConfig, draw, losses, vace_context
 from ditto_models.train.items import Item
 from ditto_models.train.random_base import TEXT_DIMENSIONS, save_random_base
 from ditto_models.train.trainable import Branch, Linear, Lora, made_trainable
+from tests.tiny_training import noise_item
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_torch")]
 TRAINS = [Linear(), Branch(), Lora(rank=4, alpha=4)]
@@ -36,20 +38,8 @@ def transformer(pipeline: Any, tmp_path: Path) -> Any:
     return type(pipeline.transformer).from_pretrained(tmp_path).train()
 
 
-def item(seed: int, frames: int = 3) -> Item:
-    generator = torch.Generator().manual_seed(seed)
-
-    def latents(frames: int) -> torch.Tensor:
-        return torch.randn((16, frames, 4, 6), generator=generator)
-
-    text = torch.randn((8, TEXT_DIMENSIONS), generator=generator)
-    return Item(
-        source_CTHW=latents(frames),
-        edited_CTHW=latents(frames),
-        key_C1HW=latents(1),
-        empty_CTHW=torch.zeros(16, frames, 4, 6),
-        text_LD=text,
-    )
+def item(number: int) -> Item:
+    return noise_item(str(number), Bucket(frames=9, height=32, width=48))
 
 
 def draws(items: list[Item], step: int = 0) -> list[Draw]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from ditto_models.train.items import Item
 from ditto_models.train.pairs import TrainingPair, UnusablePair
 from ditto_models.train.random_base import TEXT_DIMENSIONS, TINY
 from ditto_models.train.recipe import Recipe, load_recipe
+from tests.training_pairs import a_pair
 
 BUCKET = Bucket(frames=5, height=32, width=48)
 
@@ -44,7 +44,7 @@ def tiny_transformer() -> Any:
 
 def pairs_in_buckets(count: int) -> list[tuple[TrainingPair, Bucket]]:
     """pair-0 and so on; their files are nowhere."""
-    return [(_pair(number), BUCKET) for number in range(count)]
+    return [(a_pair(f"pair-{number}"), BUCKET) for number in range(count)]
 
 
 class ItemsInMemory:
@@ -58,42 +58,26 @@ class ItemsInMemory:
     def get(self, pair: TrainingPair, bucket: Bucket) -> Item:
         if pair.id in self._unusable:
             raise UnusablePair(pair.id, "edited.mp4 is missing")
-        item = _item(pair.id, bucket)
+        item = noise_item(pair.id, bucket)
         if pair.id == self._broken:
             return Item(**{**vars(item), "edited_CTHW": torch.full_like(item.edited_CTHW, float("nan"))})
         return item
 
 
 @cache
-def _item(name: str, bucket: Bucket) -> Item:
+def noise_item(name: str, bucket: Bucket) -> Item:
+    """The same for the same name."""
     generator = torch.Generator().manual_seed(sum(name.encode()))
 
-    def latents(frames: int) -> torch.Tensor:
-        return torch.randn((16, frames, bucket.height // 8, bucket.width // 8), generator=generator)
+    shape = bucket.latent_shape
 
-    frames = bucket.frames // 4 + 1
+    def noise(*size: int) -> torch.Tensor:
+        return torch.randn(size, generator=generator)
+
     return Item(
-        source_CTHW=latents(frames),
-        edited_CTHW=latents(frames),
-        key_C1HW=latents(1),
-        empty_CTHW=torch.zeros_like(latents(frames)),
-        text_LD=torch.randn((8, TEXT_DIMENSIONS), generator=generator),
-    )
-
-
-def _pair(number: int) -> TrainingPair:
-    nowhere = Path("nowhere")
-    return TrainingPair(
-        id=f"pair-{number}",
-        source=nowhere,
-        edited=nowhere,
-        key_frame=nowhere,
-        instruction="make it red",
-        edit_type="style",
-        scope="global",
-        split="train",
-        scores={},
-        frames=BUCKET.frames,
-        width=BUCKET.width,
-        height=BUCKET.height,
+        source_CTHW=noise(*shape),
+        edited_CTHW=noise(*shape),
+        key_C1HW=noise(shape[0], 1, *shape[2:]),
+        empty_CTHW=torch.zeros(shape),
+        text_LD=noise(8, TEXT_DIMENSIONS),
     )

@@ -33,6 +33,7 @@ def open_training(
 ) -> Training:
     """The trainings of a run, those of earlier sessions included; only for the run's owner."""
 
+    # The runner tells the training what becomes of a job, and is made before it.
     def keep(job: Job) -> None:
         training.keep(job)
 

@@ -42,7 +42,7 @@ class Encoder:
             dtype: of the text encoder, and of what comes out; the VAE computes in float32
         """
         self.dtype: Dtype = dtype
-        self._base = WeightsConfig(repo=base.repo, revision=base.revision)
+        self._base = WeightsConfig(repo=base.repo, revision=base.revision)  # whatever parts are named: others are read
         self._placement = PlacementConfig(device=device, dtype=dtype)
         self._vae: Any = None
         self._text: Any = None

@@ -44,7 +44,7 @@ class Prepared:
     items: Items
     transformer: Any
     base: WeightsConfig | None
-    """None of one in CKPT."""
+    """Where the transformer came from, for the card; None where it was made in CKPT."""
 
 
 def prepared(recipe: Recipe, data: Path, out: Path, cache: Path | None, processes: Processes, say: Say) -> Prepared:
@@ -103,7 +103,7 @@ def _base_of(recipe: Recipe, out: Path, processes: Processes) -> WeightsConfig:
 
         processes.on_main(made)
         return WeightsConfig(repo=str(out / BASE))
-    base = WeightsConfig(**recipe.base.model_dump(exclude={"kind"}))
+    base = recipe.base
     processes.on_main(lambda: located(base))
     return base
 

@@ -51,6 +51,7 @@ def exported(trains: Linear | Branch | Lora, trained: Mapping[str, torch.Tensor]
 def card_of(recipe: Recipe, base: WeightsConfig, snapshot_hash: str, num_pairs: int) -> EdittoCard:
     """The card of a training that made all its steps."""
     return EdittoCard(
+        # A recipe's base has more fields, and a card none but these.
         base=WeightsConfig(**base.model_dump(include=set(WeightsConfig.model_fields))),
         kind=recipe.trains.kind,
         steps=recipe.steps,
