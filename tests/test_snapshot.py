@@ -120,7 +120,8 @@ def test_a_row_that_is_being_written_is_left_out_and_a_broken_one_named(data: Pa
     append_row(data / "shard-00001", row("unfinished"), end="")
     assert "unfinished" not in ids(freeze(data, tmp_path / "out", CONFIG).pairs)
     metadata = data / "shard-00000/metadata.jsonl"
-    for broken in ('{"id": "x"}\n', "not json\n"):
+    wide = json.dumps(row("wide", width=10**400)) + "\n"
+    for broken in ('{"id": "x"}\n', "not json\n", wide):
         lines = metadata.read_text().splitlines(keepends=True)
         metadata.write_text("".join([*lines[:2], broken]))
         with pytest.raises(SnapshotError, match=r"shard-00000/metadata.jsonl' line 3 is no row"):

@@ -93,6 +93,15 @@ def test_a_random_base_that_cannot_be_put_in_its_place_is_told(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["base"]
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_torch")
+def test_a_random_base_on_a_full_disk_is_told_and_leaves_nothing(small_disk: Path) -> None:
+    (small_disk / "full").write_bytes(bytes(5_900_000))
+    with pytest.raises(OSError, match=r"No space left on device.*make room"):
+        save_random_base(small_disk / "base", "tiny")
+    assert [path.name for path in small_disk.iterdir()] == ["full"]
+
+
 def test_a_training_that_has_not_ended_is_told_from_what_is_none(tmp_path: Path) -> None:
     (tmp_path / "begun" / "checkpoints" / "step-000500").mkdir(parents=True)
     (tmp_path / "other").mkdir()

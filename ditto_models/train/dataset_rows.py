@@ -21,6 +21,8 @@ from ditto_models.train.pairs import TrainingPair
 
 FILES = {"source": "source/{}.mp4", "edited": "edited/{}.mp4", "key_frame": "key_frame_edited/{}.png"}
 """Where a pair's files lie in its shard, by what they are to a TrainingPair."""
+MOST = 10**7
+"""Frames, or pixels of a side, that are taken for a number of such."""
 _ID = re.compile(r"(?!.*\.\.)\w[\w.-]{0,199}", re.ASCII)
 
 
@@ -55,9 +57,9 @@ class _Row(BaseModel):
     scope: Literal["global", "local"]
     split: Literal["train", "validation", "test"]
     scores: dict[str, float | None]
-    frames: int = Field(ge=1)
-    width: int = Field(ge=1)
-    height: int = Field(ge=1)
+    frames: int = Field(ge=1, le=MOST)
+    width: int = Field(ge=1, le=MOST)
+    height: int = Field(ge=1, le=MOST)
 
 
 def read_dataset(data: Path) -> Iterator[Found]:

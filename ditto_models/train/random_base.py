@@ -46,6 +46,7 @@ def save_random_base(folder: Path, size: Literal["tiny", "small"], seed: int = 0
     hide_progress_bars()
     import torch
     from diffusers import FlowMatchEulerDiscreteScheduler, WanVACEPipeline, WanVACETransformer3DModel
+    from safetensors import SafetensorError
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -64,6 +65,8 @@ def save_random_base(folder: Path, size: Literal["tiny", "small"], seed: int = 0
     except OSError:
         if not (folder / PIPELINE).is_file():  # else another process was first
             raise
+    except SafetensorError as error:
+        raise OSError(f"{str(folder)!r} could not be written: {error}; make room and run the same command") from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder
