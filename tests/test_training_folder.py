@@ -10,7 +10,7 @@ from ditto_models.train.card import read_card
 from ditto_models.train.claim import check_place, claimed
 from ditto_models.train.random_base import save_random_base
 from ditto_models.train.recipe import RecipeError, load_recipe
-from ditto_models.train.whole_file import unfinished
+from ditto_models.train.whole_file import unfinished, write_whole
 
 
 @pytest.fixture
@@ -55,6 +55,18 @@ def test_what_a_killed_training_left_unfinished_is_removed_by_the_next(tmp_path:
 def test_a_cache_is_a_folder(run: Path) -> None:
     with pytest.raises(CommandError, match=r"--cache .* is a file"):
         check_place(run / "training", run, run / "ledger.sqlite")
+
+
+def test_a_cache_becomes_no_part_of_a_dataset(run: Path) -> None:
+    with pytest.raises(CommandError, match=r"--cache .* lies in the data"):
+        check_place(run / "training", run, run / "dataset" / "latents")
+    check_place(run / "training", run, run / "latents")
+
+
+def test_a_file_that_a_full_disk_does_not_take_is_named(small_disk: Path) -> None:
+    with pytest.raises(OSError, match=r"No space left on device: '.*/snapshot.jsonl'"):
+        write_whole(small_disk / "snapshot.jsonl", [bytes(1_000_000)] * 7)
+    assert not list(small_disk.iterdir())
 
 
 def test_a_recipe_extends_one_that_lies_beside_it(tmp_path: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from ditto_models.command import CommandFailed
 from ditto_models.train.curriculum import Curriculum, Dial
 from ditto_models.train.curriculum_plot import plot_curriculum
 from ditto_models.train.log_lines import LogLine, read_log
-from ditto_models.train.recipe import Recipe, load_recipe
+from ditto_models.train.recipe import LoggingConfig, Recipe, load_recipe
 from ditto_models.train.step import StepResult
 from ditto_models.train.training_log import TrainingLog
 
@@ -88,6 +90,21 @@ def test_a_loss_with_the_key_frame_is_a_mean_over_samples_not_over_steps(tmp_pat
     assert line.loss_with_key == (1 * 2 + 2 * 4 + 3 * 6 + 4 * 8) / 20
     assert line.loss_without_key == 4
     assert line.loss == (line.loss_with_key * 20 + 4 * 12) / 32, "what the two parts say of the whole"
+
+
+def test_a_full_disk_is_told_with_what_to_do(small_disk: Path, recipe: Recipe) -> None:
+    (small_disk / "log.jsonl").touch()
+    with (small_disk / "full").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    unheard = recipe.model_copy(update={"logging": LoggingConfig(every_steps=4, tensorboard=False)})
+    with TrainingLog(small_disk, unheard, batch=8, console=Console(file=io.StringIO())) as log:
+        for step in range(1, 4):
+            log.write(*made(step))
+        with pytest.raises(
+            CommandFailed, match=r"log of .* at step 4: .*No space left.*; the last checkpoint stays; make"
+        ):
+            log.write(*made(4))
 
 
 def test_a_validation_loss_has_a_line_of_its_step(tmp_path: Path, recipe: Recipe) -> None:

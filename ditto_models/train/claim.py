@@ -50,6 +50,8 @@ def check_place(out: Path, data: Path, cache: Path | None = None) -> None:
     datasets = [folder for folder in (read, read / "dataset") if any(folder.glob("shard-*"))]
     if place == read or any(place.is_relative_to(folder) for folder in datasets):
         raise CommandError(f"--out {str(out)!r} lies in the data, {str(data)!r}; name a folder elsewhere")
+    if cache and any(cache.resolve().is_relative_to(folder) for folder in datasets):
+        raise CommandError(f"--cache {str(cache)!r} lies in the data, {str(data)!r}; name a folder elsewhere")
     if (out / "ledger.sqlite").exists():
         raise CommandError(f"--out {str(out)!r} is a run of agent.run; name a folder of its own, e.g. in it")
 

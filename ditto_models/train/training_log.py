@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ditto_models.command import CommandFailed
 from ditto_models.train.log_lines import LOG, LogLine, cut_log
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.step import StepResult, learning_rate
@@ -80,7 +81,7 @@ class TrainingLog:
         """Take in a step, the last of so many; with the validation loss where it was taken after it.
 
         Raises:
-            OSError: the disk is full or broken.
+            CommandFailed: the disk is full or broken.
         """
         self._waiting.append(result)
         now = time.monotonic()
@@ -91,9 +92,15 @@ class TrainingLog:
         probability = self._recipe.curriculum.key_frame.at(step - 1)
         self._progress.stepped(step, result.loss, probability, pace, line)
         if line is not None:
-            with (self._out / LOG).open("a", encoding="utf-8") as file:
-                file.write(line.model_dump_json() + "\n")
-            self._to_board(line)
+            try:
+                with (self._out / LOG).open("a", encoding="utf-8") as file:
+                    file.write(line.model_dump_json() + "\n")
+                self._to_board(line)
+            except OSError as error:
+                raise CommandFailed(
+                    f"the log of {str(self._out)!r} could not be written at step {step}: {error}; the last checkpoint "
+                    "stays; make room and run the same command to go on"
+                ) from error
             self._waiting, self._num_timed, self._begun = [], 0, now
 
     def _line(self, step: int, pace: float, validation_loss: float | None) -> LogLine:

@@ -47,8 +47,10 @@ def write_whole(path: Path, parts: Iterable[bytes], partial_folder: Path | None 
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a write that fails does not say of what
         raise
 
 
