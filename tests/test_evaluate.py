@@ -1,6 +1,8 @@
 """The command over a dataset: what it says, what it makes once, and what becomes of pairs that cannot be used."""
 
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -202,3 +204,21 @@ def test_a_model_that_cannot_be_used_is_refused_in_a_line(run: Path, tmp_path: P
     assert "--out has no meaning without --model" in problem("--out", tmp_path)
     both = problem_of("agent.evaluate", "--data", run, "--model", tmp_path, "--edits", tmp_path)
     assert "not allowed with argument" in both
+
+
+def test_a_disk_too_full_for_the_page_costs_no_figure(run: Path, small_disk: Path) -> None:
+    """Hours of judging may lie behind: what was found is printed first."""
+    (small_disk / "rest").write_bytes(b"0" * (6 * 2**20 - 8192))
+    done = call("agent.evaluate", "--data", run, "--most", 1, "--workers", 1, "--json", "--html", small_disk / "r.html")
+    assert (done.returncode, len(json.loads(done.stdout)["pairs"])) == (1, 1)
+    assert re.search(r"No space left on device while --html '.*r\.html' was written", line_of(done.stderr))
+    assert [path.name for path in small_disk.iterdir()] == ["rest"]
+
+
+def test_a_page_may_be_read_by_whom_the_umask_lets(run: Path, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        evaluated("--data", run, "--most", 1, "--workers", 1, "--html", tmp_path / "r.html")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "r.html").stat().st_mode & 0o777 == 0o640

@@ -74,11 +74,11 @@ def evaluate(options: argparse.Namespace) -> int:
         evaluation.stopped = stop.is_set() and len(evaluation.scored) < len(pairs)
         if earlier:
             evaluation.against = differences(evaluation.scored, earlier)
+        _tell(evaluation, options.json)  # first: the disk may be too full for the page, and hours of work lie behind
         if page:
             from agent.reports.evaluation_page import evaluation_page
 
             page.write(evaluation_page(evaluation, len(pairs)))
-    _tell(evaluation, options.json)
     return int(evaluation.stopped)
 
 

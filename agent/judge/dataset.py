@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import secrets
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -160,18 +159,26 @@ def replacing(path: Path, option: str) -> Iterator[TextIO]:
 
     Raises:
         CommandError: there is no such folder, or no file can be written there.
+        OSError: the disk is full or broken.
     """
+    # Loaded late: `--help` should not wait for a decoder.
+    from ditto_models.video import DISK_ERRORS
+
     if path.exists() and not path.is_file():
         raise CommandError(f"{option} {str(path)!r} is there and no file; give the name of a new one")
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        file = temporary.open("x", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise CommandError(f"{option} {str(path)!r} cannot be written: {error}; give another place") from error
-    temporary = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+        with file:
             yield file
-        temporary.chmod(0o644)
         temporary.rename(path)
+    except OSError as error:
+        if error.errno in DISK_ERRORS and not error.filename:
+            what = f"{error.strerror} while {option} {str(path)!r} was written"
+            raise OSError(error.errno, what) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
