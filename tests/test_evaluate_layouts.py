@@ -153,3 +153,9 @@ def test_words_that_are_no_text_are_a_problem_of_their_pair(tmp_path: Path) -> N
         json.dumps({"0": entry, "1": entry | {"<text>": "Snow", "target_prompt": "\udc00"}})
     )
     assert all("half a character" in problem for problem in problems(listed(folder, "editverse", "test")))
+
+
+def test_a_list_without_the_columns_is_refused_by_their_names(tmp_path: Path) -> None:
+    (tmp_path / "benchmark_videos.csv").write_text("video,prompt\r\na.mp4,Make it snow\r\n", encoding="utf-8-sig")
+    with pytest.raises(CommandError, match="has no column original_video, only video, prompt"):
+        listed(tmp_path, "openve", "test")

@@ -93,7 +93,11 @@ def _lists(folder: Path, layout: Layout) -> list[Path]:
 
 def _openve(path: Path) -> Iterator[EvaluationPair]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), 1):
+        rows = csv.DictReader(file)
+        lacking = [column for column in (OPENVE.source, OPENVE.instruction) if column not in (rows.fieldnames or ())]
+        if rows.fieldnames and lacking:
+            raise ValueError(f"{path.name} has no column {' and '.join(lacking)}, only {', '.join(rows.fieldnames)}")
+        for number, row in enumerate(rows, 1):
             pair = _pair(row, f"row {number}", OPENVE, path.parent)
             yield replace(pair, id=plain(pair.source.stem)) if not pair.problem else pair
 
