@@ -34,7 +34,8 @@ Outcome = Literal[
 ENDS_WAITING: tuple[Outcome, ...] = ("stopped", "time used up", "disk nearly full")
 """What ends waiting for a server too; at any other limit, samples under way wait until one is back."""
 GIVES_TRAINING_TIME: tuple[Outcome, ...] = ("target met", "clips used up", "candidates used up")
-"""What ends with a last training, where the profile wants one; at any other limit, a job is asked to save and stop."""
+"""What ends with a last training, where the profile wants one, unless what it needs is used up: then, and at any other
+limit, a job is asked to save and stop."""
 GLANCE_SECONDS = 1.0
 """Between looks at limits and orders while no sample ends."""
 LOOK_AHEAD = 8
@@ -102,6 +103,7 @@ class Campaign:
 
     async def _run(self) -> Outcome:
         training = self._session.training
+        training.take_orders()  # left before this session: or it might end before it has seen them
         watching = asyncio.create_task(training.watch(self._drained))
         self._conversations.resume()
         try:
@@ -114,7 +116,7 @@ class Campaign:
                 ends = outcome in ENDS_WAITING or not self._session.tenure.is_paused
                 if not self._tasks and ends and (outcome or not (running or training.holds)):
                     ended = outcome or "clips used up"
-                    if training.is_over(gives_time=ended in GIVES_TRAINING_TIME):
+                    if training.is_over(ended if ended not in GIVES_TRAINING_TIME else self._used_up() or ""):
                         self._session.parking = True
                         await self._conversations.park()
                         return ended
@@ -188,20 +190,28 @@ class Campaign:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _limit_reached(self) -> Outcome | None:
-        limits, hours = self._limits, (time.monotonic() - self._begun_at) / 3600
+        limits = self._limits
         if self._settling.accepted >= limits.target:
             return "target met"
         if self._stopping:
             return "stopped"
-        if self._session.room.is_short():
-            return "disk nearly full"
-        if limits.gpu_hours is not None and self._gpu_seconds / 3600 >= limits.gpu_hours:
-            return "GPU hours used up"
-        if limits.wall_hours is not None and hours >= limits.wall_hours:
-            return "time used up"
+        if used_up := self._used_up():
+            return used_up
         if not self._waiting and limits.max_candidates is not None and self._candidates >= limits.max_candidates:
             return "candidates used up"
         return None
+
+    def _used_up(self) -> Outcome | None:
+        """What samples and trainings share and there is no more of."""
+        limits, hours = self._limits, (time.monotonic() - self._begun_at) / 3600
+        if self._session.room.is_short():
+            return "disk nearly full"
+        if limits.gpu_hours is not None and self._gpu_hours() >= limits.gpu_hours:
+            return "GPU hours used up"
+        return "time used up" if limits.wall_hours is not None and hours >= limits.wall_hours else None
+
+    def _gpu_hours(self) -> float:
+        return (self._gpu_seconds + self._session.training.gpu_seconds) / 3600
 
     def _room(self) -> bool:
         wanted = self._limits.target - self._settling.accepted

@@ -78,6 +78,10 @@ class Job(Noun):
     exit_code: int | None = None
     """Of the trainer; negative is a signal's number."""
     error: str = ""
+    gpu_seconds: float = 0.0
+    """That it took of GPUs, those of several added up."""
+    counted_at: str = ""
+    """Up to when they are counted, of one that was begun."""
     progress: Progress | None = None
     evaluation: dict[str, TypeScore] = Field(default_factory=dict)
     """By edit type; empty where there is none."""

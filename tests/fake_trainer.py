@@ -3,7 +3,7 @@
 python tests/fake_trainer.py PACE FATE --data DATASET --out OUT --recipe R [...]
 
 PACE is the seconds of a step. FATE is `done`, `fails` at its third step, `full` of its disk then, `killed` by a
-signal then, or `deaf` to being asked to stop. It resumes at the step it saved.
+signal then, `deaf` to being asked to stop, or `on_gpus`: done, as if on four. It resumes at the step it saved.
 """
 
 import argparse
@@ -33,6 +33,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGINT, lambda number, frame: stop.append(number))
+    (out / "gpus.json").write_text(json.dumps({"gpus": 4 if options.fate == "on_gpus" else 0}))
     saved = out / "saved.json"
     first = json.loads(saved.read_text())["step"] + 1 if saved.exists() else 1
     frozen = out / "snapshot.jsonl"

@@ -13,7 +13,7 @@ from rich.text import Text
 from agent.command import CommandError
 from agent.plain import plain
 from agent.training.order import Action, TrainOrder
-from agent.training.progress import told
+from agent.training.progress import minutes, told
 from agent.training.worker import CARD, OUT, REPORT
 from memory.jobs import Job, TrainingCall
 from memory.ledger import Ledger
@@ -41,14 +41,10 @@ def job_json(ledger: Ledger, job_id: str, run: Path) -> dict[str, JsonValue]:
 def print_jobs(ledger: Ledger, run: Path, console: Console) -> None:
     """A line for each job and where its editor is, and the last time that training was declined; else nothing."""
     for job in ledger.jobs.jobs():
-        scored = sum(one.pairs for one in job.evaluation.values() if one.passed is not None)
-        passed = sum(one.pairs * one.passed for one in job.evaluation.values() if one.passed is not None)
-        evaluated = f"; {passed:.0f} of {scored} evaluated pairs passed" if scored else ""
         editor = f"; the editor is in {str(_folder(run, job) / OUT)!r}" if job.status == "done" else ""
-        _line(console, f"{job.id}: {came(job)}{evaluated}{editor}")
-    calls = ledger.jobs.calls()
-    if calls and calls[-1].job is None:
-        _line(console, f"training last offered at {calls[-1].accepted} pairs: {_said(calls[-1])}")
+        _line(console, f"{job.id}: {came(job)}{evaluated(job)}{editor}")
+    if declined := last_declined(ledger):
+        _line(console, declined)
 
 
 def print_job(ledger: Ledger, job_id: str, run: Path, console: Console) -> None:
@@ -66,6 +62,7 @@ def print_job(ledger: Ledger, job_id: str, run: Path, console: Console) -> None:
         "ordered": job.ordered_at,
         "begun": job.begun_at or "not yet",
         "ended": job.ended_at if job.status != "running" else "",
+        "GPU time": f"{minutes(job.gpu_seconds)}, of several GPUs added up" if job.gpu_seconds else "",
         "process": f"{job.pid} on {job.host}" if job.status == "running" else "",
         "files": str(folder),
         "editor": str(folder / OUT) if (folder / OUT / CARD).is_file() else "",
@@ -95,8 +92,23 @@ def came(job: Job) -> str:
     status = "given up" if job.given_up else job.status
     far = f", {told(job.progress)}" if job.progress and job.status != "done" else f", {job.steps} steps"
     why = job.error or (job.evaluation_error and f"not evaluated: {job.evaluation_error}")
-    on = "; the same command of agent.run goes on with it" if job.status == "stopped" and job.is_open else ""
+    on = "; the next agent.run goes on with it" if job.status == "stopped" and job.is_open else ""
     return plain(f"{status}, recipe {job.recipe}{far}{f' ({why})' if why else ''}{on}")
+
+
+def evaluated(job: Job) -> str:
+    """What its evaluation found over all edit types, to follow `came`; empty where there is none."""
+    scored = [one for one in job.evaluation.values() if one.passed is not None]
+    good = sum(one.pairs * (one.passed or 0) for one in scored)
+    return f"; {good:.0f} of {sum(one.pairs for one in scored)} evaluated pairs passed" if scored else ""
+
+
+def last_declined(ledger: Ledger) -> str:
+    """The last call about training, in a line, where no job came of it."""
+    calls = ledger.jobs.calls()
+    if not calls or calls[-1].job:
+        return ""
+    return plain(f"training last offered at {calls[-1].accepted} pairs: {_said(calls[-1])}")
 
 
 def _evaluation(job: Job) -> Table:

@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
 
 from agent.profile import Profile
-from agent.training.process import JobProcess, this_host
+from agent.training.process import JobProcess, Leader, this_host
 from agent.training.progress import told
 from agent.training.worker import OUT, REPORT, Spec, last_line
 from ditto_models.executors.base import exit_name
@@ -23,7 +24,7 @@ from memory.jobs import Job, Progress
 GLANCE_SECONDS = 0.3
 """Between looks at whether it lives."""
 PROGRESS_SECONDS = 60.0
-"""Between entries of its progress in the ledger."""
+"""Between entries of its progress in the ledger, at most."""
 STOP_EVALUATION_SECONDS = 5.0
 """For an evaluation that is asked to stop: the edits that it made are kept, and one may take minutes."""
 LINGER_SECONDS = 30.0
@@ -76,8 +77,7 @@ class JobRunner:
             LedgerError: what became of it cannot be written down; it goes on by itself.
         """
         process = JobProcess(self.folder(job), job.pid)
-        if job.status == "running" and not process.is_alive():
-            job = self._settled(job, process, was_watched=False)
+        job = await self._found(job, process)
         if job.status in ("waiting", "stopped") and not self.stop.asked:
             job = await asyncio.to_thread(self._started, job, process)
         if job.status == "running":
@@ -87,6 +87,21 @@ class JobRunner:
                 self.say(f"{job.id}: goes on by itself; the next agent.run on this run takes it up")
                 raise
         return job
+
+    def gpu_seconds(self, job: Job) -> float:
+        """What a job has taken of GPUs, one that runs up to now."""
+        if job.status != "running":
+            return job.gpu_seconds
+        return self._counted(job, JobProcess(self.folder(job)), datetime.now(UTC)).gpu_seconds
+
+    def _counted(self, job: Job, process: JobProcess, until: datetime | None) -> Job:
+        """With what it took of GPUs up to a time; as it is where nobody knows up to when it lived."""
+        since = datetime.fromisoformat(job.counted_at) if job.counted_at else None
+        if not (since and until and since < until):
+            return job
+        seconds = job.gpu_seconds + process.gpu_seconds(since, until)
+        counted_at = until.isoformat(timespec="milliseconds")
+        return job.model_copy(update={"gpu_seconds": seconds, "counted_at": counted_at})
 
     def spec(self, job: Job) -> Spec:
         """What a job runs: the trainer on the run's dataset, then the evaluation by the run's own critic and judge."""
@@ -103,6 +118,25 @@ class JobRunner:
         evaluate = [*evaluator, "--data", data, "--model", out, "--split", config.evaluate_on, *most, *told]
         return Spec(train=train, evaluate=evaluate)
 
+    async def _found(self, job: Job, process: JobProcess) -> Job:
+        """A job as its processes are. The ledger does not know of one that a campaign was killed at starting, and may
+        hold one for running that is gone."""
+        while process.is_alive():
+            if job.status == "running":
+                return job
+            if leader := process.leader():
+                process.pid = leader.pid
+                self.say(f"{job.id}: is at work already, and taken up")
+                return self._running(job, leader)
+            await asyncio.sleep(GLANCE_SECONDS)
+        await self._clear(job, process)
+        return self._settled(job, process, was_watched=False) if job.status == "running" else job
+
+    async def _clear(self, job: Job, process: JobProcess) -> None:
+        """See that nothing of a job that has ended is left at work: its launcher may have been killed."""
+        if not await asyncio.to_thread(process.clear):
+            self.say(f"{job.id}: processes of it were killed and are not gone yet; see `ps -e`")
+
     def _started(self, job: Job, process: JobProcess) -> Job:
         try:
             process.folder.mkdir(parents=True, exist_ok=True)
@@ -112,19 +146,26 @@ class JobRunner:
         except OSError as error:
             return self._ended(job, status="failed", error=f"it could not be started: {error}")
         again = "goes on" if job.begun_at else "begun"
-        started = {"status": "running", "pid": process.pid, "host": this_host(), "begun_at": now(), "error": ""}
-        job = job.model_copy(update=started)
-        self.keep(job)
+        job = self._running(job, Leader(pid=process.pid, host=this_host(), since=datetime.now(UTC)))
         self.say(f"{job.id}: {again}, {job.steps} steps of recipe {job.recipe!r}; its log is in {process.folder}")
+        return job
+
+    def _running(self, job: Job, leader: Leader) -> Job:
+        begun_at = leader.since.isoformat(timespec="milliseconds")
+        process = {"pid": leader.pid, "host": leader.host, "begun_at": begun_at, "counted_at": begun_at}
+        job = job.model_copy(update={"status": "running", "error": "", **process})
+        self.keep(job)
         return job
 
     async def _watched(self, job: Job, process: JobProcess) -> Job:
         is_trained = self.profile.training.evaluate_on == "none"
-        kept_at, deadline, ended_at, is_killed = time.monotonic(), float("inf"), float("inf"), False
+        begun = kept_at = time.monotonic()
+        deadline, ended_at, is_killed = float("inf"), float("inf"), False
         while process.is_alive():
             now_at = time.monotonic()
-            if now_at - kept_at >= PROGRESS_SECONDS:
-                kept_at, job = now_at, self._progressed(job, process)
+            if is_entry_due(now_at - begun, now_at - kept_at):
+                before, job = job, self._progressed(job, process)
+                kept_at = kept_at if job is before else now_at
             if not is_trained and process.is_trained():
                 is_trained, job = True, self._progressed(job, process)
                 self.say(f"{job.id}: trained; its evaluation goes on, on split {self.profile.training.evaluate_on!r}")
@@ -143,7 +184,9 @@ class JobRunner:
             lingers = now_at - ended_at >= LINGER_SECONDS and job.host == this_host()
             if is_killed or lingers:
                 process.signal(signal.SIGKILL)
+                await self._clear(job, process)
             await asyncio.sleep(GLANCE_SECONDS)
+        await self._clear(job, process)
         return self._settled(self._progressed(job, process), process, was_watched=True, is_killed=is_killed)
 
     def _stop_seconds(self, process: JobProcess) -> float:
@@ -157,13 +200,14 @@ class JobRunner:
         step, loss = found
         left = process.seconds_left(step, job.steps)
         progress = Progress(step=step, steps=job.steps, loss=loss, seconds_left=left, at=now())
-        job = job.model_copy(update={"progress": progress})
+        job = self._counted(job, process, datetime.now(UTC)).model_copy(update={"progress": progress})
         self.keep(job)
         self.say(f"{job.id}: {told(progress)}")
         return job
 
     def _settled(self, job: Job, process: JobProcess, was_watched: bool, is_killed: bool = False) -> Job:
         """A job whose process has ended, by what it left behind."""
+        job = self._counted(job, process, datetime.now(UTC) if was_watched else process.last_sign())
         outcome = process.outcome()
         if outcome is None and is_killed:
             said = f"it did not stop within {self._stop_seconds(process):g} s and was killed"
@@ -175,7 +219,10 @@ class JobRunner:
             job = job.model_copy(update={"lost": job.lost + 1})
             return self._ended(job, status="stopped", error="its process was gone, with nobody there to see it end")
         if outcome is None:
-            return self._ended(job, status="failed", error=f"its process ended without a word{_last_word(process)}")
+            gone = f"its process ended without a word{_last_word(process)}"
+            if process.is_trained():
+                return self._ended(job, status="done", error="", evaluation_error=gone)
+            return self._ended(job, status="failed", error=gone)
         code = outcome.exit_code
         if outcome.status == "failed":
             how = exit_name(code) if code is not None else "no exit code"
@@ -199,6 +246,11 @@ class JobRunner:
         why = job.error or (job.evaluation_error and f"not evaluated: {job.evaluation_error}")
         self.say(f"{job.id}: {job.status}{f' ({why})' if why else ''}")
         return job
+
+
+def is_entry_due(watched_seconds: float, since_last_seconds: float) -> bool:
+    """Whether a job's progress is to be written down again: soon at first, seldom later."""
+    return since_last_seconds >= min(PROGRESS_SECONDS, watched_seconds / 4)
 
 
 def _last_word(process: JobProcess) -> str:

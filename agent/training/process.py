@@ -1,26 +1,31 @@
 """A training job as a process: started in a group of its own, looked at through the files of its folder, stopped.
 
 The campaign that started it may end and another take it up: whether it lives is told by a lock, which the kernel frees
-with the last process of the job, and how it ended by a file.
+with the last process that inherited it, who leads it by what is written there, and how it ended by a file.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.plain import plain
+from agent.training.marked import kill_marked, mark_of
 from agent.training.worker import CARD, EVALUATION, OUT, OUTCOME, SPEC, Outcome, Spec
 from ditto_models.settings import first_problem
+from ditto_models.train.gpus_held import gpus_held
 from ditto_models.train.log_lines import LOG
 from memory.jobs import TypeScore
 
@@ -62,6 +67,15 @@ class _Evaluation(BaseModel):
     by_edit_type: dict[str, _OfType]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Leader:
+    """The process that leads a job's group."""
+
+    pid: int
+    host: str
+    since: datetime
+
+
 class JobProcess:
     """The process of the job in a folder."""
 
@@ -85,6 +99,7 @@ class JobProcess:
         part.rename(self.folder / SPEC)
         with (self.folder / LOCK).open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock.truncate(0)  # it says who led it before
             command = [sys.executable, "-m", "agent.training.worker", str(self.folder), str(lock.fileno())]
             with (self.folder / "worker.err").open("ab") as errors:
                 self._own = subprocess.Popen(
@@ -93,35 +108,51 @@ class JobProcess:
                     stdout=subprocess.DEVNULL,
                     stderr=errors,
                     pass_fds=(lock.fileno(),),
+                    env=os.environ | mark_of(self.folder),
                     start_new_session=True,
                 )
         self.pid, self._pace = self._own.pid, None
 
+    def leader(self) -> Leader | None:
+        """As it said itself; None where it has not yet."""
+        path = self.folder / LOCK
+        try:
+            said = re.fullmatch(r"(\d+) (\S+)", path.read_text())
+        except OSError:
+            return None
+        since = _written_at(path)
+        return Leader(pid=int(said[1]), host=said[2], since=since) if said and since else None
+
     def is_alive(self) -> bool:
-        """Whether any process of the job lives."""
+        """Whether any process of the job lives, but what a launcher left behind (`clear`)."""
         if self._own:
             self._own.poll()
         try:
             with (self.folder / LOCK).open("r") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
         except BlockingIOError:
             return True
+        except OSError:  # somebody removed the folder, or put something in its place
+            return False
         return False
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to every process of the job; to one that has ended, nothing."""
+        """Send a signal to the job's process group; to one that has ended, nothing."""
         try:
-            os.killpg(self.pid, number)
+            if self.pid:  # else it would be our own group
+                os.killpg(self.pid, number)
         except ProcessLookupError:
             return
+
+    def clear(self) -> bool:
+        """Kill whatever process of it lives on this machine; false where some do not go."""
+        return kill_marked(self.folder)
 
     def outcome(self) -> Outcome | None:
         """How it ended; None where it did not say."""
         try:
             return Outcome.model_validate_json((self.folder / OUTCOME).read_bytes())
-        except (FileNotFoundError, ValidationError):
+        except (OSError, ValidationError):
             return None
 
     def is_trained(self) -> bool:
@@ -147,6 +178,18 @@ class JobProcess:
             return None
         return max(0, steps - step) * (time.monotonic() - at) / (step - first)
 
+    def gpu_seconds(self, since: datetime, until: datetime) -> float:
+        """What it took of GPUs between two times: all that the trainer holds, then one, where the editor is evaluated;
+        nothing where the trainer has none."""
+        gpus = gpus_held(self.folder / OUT)
+        trained_at = min(max(_written_at(self.folder / OUT / CARD) or until, since), until)
+        training, evaluating = (trained_at - since).total_seconds(), (until - trained_at).total_seconds()
+        return gpus * training + min(gpus, 1) * evaluating
+
+    def last_sign(self) -> datetime | None:
+        """When it was last known to live, of one that has ended: as it said how it ended, else as it last logged."""
+        return _written_at(self.folder / OUTCOME) or _written_at(self.folder / OUT / LOG)
+
     def evaluation(self) -> dict[str, TypeScore]:
         """What its evaluation found, by edit type.
 
@@ -167,10 +210,17 @@ def this_host() -> str:
     return socket.gethostname()
 
 
+def _written_at(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    except OSError:
+        return None
+
+
 def _last_lines(path: Path) -> Sequence[bytes]:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - END_READ))
             return file.read().splitlines()
-    except FileNotFoundError:
+    except OSError:
         return ()

@@ -63,6 +63,11 @@ class Training:
         """Whether no sample may begin now, because a job needs the machine or is about to."""
         return self.config.exclusive and (self._is_busy or self._has_work())
 
+    @property
+    def gpu_seconds(self) -> float:
+        """What all jobs have taken of GPUs, one that runs up to now."""
+        return sum(self.runner.gpu_seconds(job) for job in self._jobs.values())
+
     def keep(self, job: Job) -> None:
         """Write a job down as it is now."""
         self.ledger.jobs.put(job)
@@ -76,6 +81,7 @@ class Training:
         Raises:
             LedgerError: what happened cannot be written down; a job that runs goes on by itself.
         """
+        self._catch_up()
         while True:
             self._is_busy = self._has_work()
             if self._is_busy:
@@ -83,13 +89,16 @@ class Training:
             else:
                 await asyncio.sleep(GLANCE_SECONDS)
 
-    def is_over(self, gives_time: bool) -> bool:
+    def is_over(self, limit: str = "") -> bool:
         """Whether the campaign, which has nothing else left to do, may end.
 
-        Where it `gives_time`, training is offered a last time and a job is waited for; else a job is asked to stop.
+        Training is offered a last time and a job is waited for, unless a `limit` is reached: then a job is asked to
+        save and stop.
         """
-        self._is_ending = gives_time
-        if not gives_time and not self._is_stopping:
+        self._is_ending = not limit
+        if limit and not self._is_stopping:
+            if job := self._open_job():
+                self.say(f"{limit}: {job.id} stops here; a session that has more left goes on with it")
             self._is_stopping = self.runner.stop.limit = True
         return not self._is_busy and not self._has_work()
 
@@ -109,31 +118,53 @@ class Training:
                 self._take(number, TrainOrder.model_validate(payload))
 
     def _take(self, number: int, order: TrainOrder) -> None:
-        job = self._open_job()
+        job = self._open_job() or next((job for job in self._jobs.values() if job.is_open), None)
         if order.action == "start" and job is None and self._order is None:
             self._order = number  # done once the job is ordered
         elif order.action == "start":
-            self.ledger.finish_command(number, f"refused: {job.id if job else 'another job'} is under way")
-        elif job is None:
-            self.ledger.finish_command(number, "refused: no job is under way")
+            self._answer(number, f"refused: {job.id if job else 'another job'} is under way")
+        elif job is not None:
+            self._answer(number, "done")
+            self._give_up(job)
+        elif self._order is not None:
+            self._answer(self._order, "withdrawn before it was begun")
+            self._order = None
+            self._answer(number, "done")
         else:
-            self.ledger.finish_command(number, "done")
-            self._given_up.add(job.id)
+            self._answer(number, "refused: no job is under way")
+
+    def _give_up(self, job: Job) -> None:
+        self._given_up.add(job.id)
+        if job.id in self._seen:
+            self.keep(job.model_copy(update={"given_up": True}))
+        else:
             self.runner.stop.ask()
 
+    def _answer(self, number: int, outcome: str) -> None:
+        """What became of a person's order: kept, and said unless what follows says it."""
+        self.ledger.finish_command(number, outcome)
+        if outcome != "done":
+            self.say(f"order about training: {outcome}")
+
     def _has_work(self) -> bool:
-        if self._is_stopping or self.is_paused:
-            return False
-        return self._order is not None or self._open_job() is not None or self._due() is not None
+        job = self._open_job()
+        if (
+            self._is_stopping or self.is_paused
+        ):  # one that an earlier campaign left running is to be stopped, or watched
+            return job is not None and job.status == "running"
+        return job is not None or self._order is not None or self._due() is not None
 
     async def _attend(self, drained: Callable[[], Awaitable[None]]) -> None:
         if job := self._open_job():
             await self._carry(job, drained)
-        elif self._order is not None:
+        elif (number := self._order) is not None:
             made = await self.desk.order(list(self._jobs.values()))
-            self.ledger.finish_command(self._order, f"refused: {made.error}" if made.error else "done")
-            self._order = None
+            is_withdrawn, self._order = self._order is None, None
             self._tell(made)
+            if not is_withdrawn:
+                self.ledger.finish_command(number, f"refused: {made.error}" if made.error else "done")
+            elif made.job:
+                self._give_up(self._jobs[made.job])
         elif why := self._due():
             new = self._accepted() - self._offered_at
             self._tell(await self.desk.offer(why, list(self._jobs.values()), new))
@@ -152,6 +183,12 @@ class Training:
             self.runner.stop.lift()
         if job.status == "done":
             self._turn_flywheel(job)
+
+    def _catch_up(self) -> None:
+        """Turn the flywheel by the last evaluation where its campaign was killed before it did."""
+        evaluated = [job for job in self._jobs.values() if job.status == "done" and job.evaluation]
+        if evaluated and not evaluated[-1].quota:
+            self._turn_flywheel(evaluated[-1])
 
     def _turn_flywheel(self, job: Job) -> None:
         if not (self.config.flywheel.on and job.evaluation):

@@ -3,13 +3,15 @@
 python -m agent.training.worker JOB_FOLDER LOCK
 
 It needs nobody: a campaign that is killed leaves it running, and the next one reads JOB_FOLDER/outcome.json. LOCK is
-the number of an open file that is locked as long as any process of the job lives, since all of them inherit it. On
-SIGINT, which goes to its whole process group, the trainer saves and ends; so does this.
+the number of an open file that is locked as long as any process of the job lives that inherits it; in it stands which
+process this is. On SIGINT, which goes to its whole process group, the trainer saves and ends; so does this.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ from types import FrameType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from agent.training.marked import kill_marked
 
 SPEC, OUTCOME, EVALUATION = "job.json", "outcome.json", "evaluation.json"
 OUT = "editto"
@@ -94,6 +98,7 @@ class Worker:
             except OSError as error:
                 return 127, f"{command[0]!r} cannot be run: {error.strerror}"
             code = process.wait()
+        kill_marked(self._folder)  # what a launcher that was killed left at work
         return code, last_line(self._folder / errors, before) or "it said nothing"
 
 
@@ -108,8 +113,10 @@ def last_line(path: Path, since: int = 0) -> str:
 
 def main(arguments: list[str]) -> int:
     """Run the job in a folder; 0 once its outcome is written down."""
-    folder = Path(arguments[0])
-    worker = Worker(folder, int(arguments[1]))
+    folder, lock = Path(arguments[0]), int(arguments[1])
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()} {socket.gethostname()}".encode())
+    worker = Worker(folder, lock)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, worker.stop)
     outcome = worker.run(Spec.model_validate_json((folder / SPEC).read_bytes()))

@@ -19,6 +19,7 @@ from ditto_models.train.checkpoints import CHECKPOINTS
 from ditto_models.train.claim import is_begun
 from ditto_models.train.curriculum import chance
 from ditto_models.train.encoding import EncodedItems, Encoder
+from ditto_models.train.gpus_held import write_gpus_held
 from ditto_models.train.items import Items
 from ditto_models.train.latent_cache import CachedItems
 from ditto_models.train.pairs import PairInBucket, TrainingPair
@@ -57,6 +58,7 @@ def prepared(recipe: Recipe, data: Path, out: Path, cache: Path | None, processe
         WeightsError: the base cannot be read.
     """
     found = _frozen(data, out, recipe, processes)
+    processes.on_main(lambda: write_gpus_held(out, processes.num_gpus))
     base = _base_of(recipe, out, processes)
     for line in summary(recipe, base, found, processes):
         say(line)

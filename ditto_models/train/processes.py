@@ -65,6 +65,11 @@ class Processes:
         """Whether samples must pass through the network singly: sharded weights are gathered at every pass, by all
         processes together, and samples with and without a key frame take a pass each."""
 
+    @property
+    def num_gpus(self) -> int:
+        """How many all processes hold together."""
+        return 0 if self.device.type == "cpu" else self.count
+
     @staticmethod
     def of(recipe: Recipe) -> Processes:
         """As a recipe wants them."""
