@@ -21,6 +21,7 @@ from agent.run_config import RunConfig
 from agent.studio import server_health
 from agent.studio.__main__ import main
 from agent.studio.server_health import health_of
+from memory.jobs import Job, Progress, Quota, TrainingCall, TypeScore
 from memory.ledger import Ledger
 from memory.owner import Owner
 from tests.fake_run import make_clips, run_fake
@@ -64,10 +65,45 @@ def test_parts_are_asked_for_again_and_figures_only_when_they_changed(client: Te
     progress = client.get("/runs/run/campaign/progress")
     assert (progress.status_code, "<html" in progress.text, "3</span> of 3" in progress.text) == (200, False, True)
     figures = client.get("/runs/run/campaign/figures").text
-    seen = re.search(r'id="seen" name="seen" value="(\d+)"', figures)
+    seen = re.search(r'id="seen" name="seen" value="(\w+)"', figures)
     assert seen
     assert client.get("/runs/run/campaign/figures", params={"seen": seen[1]}).status_code == 204
-    assert client.get("/runs/run/campaign/figures", params={"seen": int(seen[1]) - 1}).status_code == 200
+    assert client.get("/runs/run/campaign/figures", params={"seen": "another"}).status_code == 200
+
+
+def test_a_training_is_followed_though_no_sample_moves_meanwhile(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    job = Job(id="job-0001", why="end", recipe="tiny", overrides=[], accepted=3, steps=40, status="running")
+    with (
+        closing(Ledger(tmp_path / "run" / "ledger.sqlite")) as ledger,
+        studio_client(tmp_path / "run", scratch=tmp_path / "s") as client,
+    ):
+
+        def figures_since(seen: str) -> tuple[str, str]:
+            found = client.get("/runs/run/campaign/figures", params={"seen": seen})
+            new = re.search(r'id="seen" name="seen" value="(\w+)"', found.text)
+            return found.text, new[1] if new else seen
+
+        _, seen = figures_since("")
+        ledger.jobs.put(job)
+        assert "job-0001</span> trains the editor: running" in client.get("/runs/run/campaign/progress").text
+        shown, seen = figures_since(seen)
+        assert "running, recipe tiny, 40 steps" in shown
+        made = Progress(step=5, steps=40, loss=0.5, seconds_left=70.0, at="")
+        ledger.jobs.put(job.model_copy(update={"progress": made}))
+        shown, seen = figures_since(seen)
+        assert "step 5 of 40, loss 0.5000, 70 s left" in shown
+        found = {"style": TypeScore(pairs=8, passed=0.25)}
+        quota = Quota(weights={"style": 1.25}, uses={})
+        ledger.jobs.put(job.model_copy(update={"status": "done", "evaluation": found, "quota": quota}))
+        shown, seen = figures_since(seen)
+        assert "2 of 8 evaluated pairs passed" in shown
+        assert all(f'<td class="number">{value}</td>' in shown for value in ("8", "25%", "1.25"))
+        ledger.jobs.add_call(
+            TrainingCall(why="end", accepted=3, tool="decline_training", arguments={}, by="planner", note="too <few>")
+        )
+        assert "Training last offered at 3 pairs: too &lt;few&gt;" in figures_since(seen)[0]
+        assert "trains the editor" not in client.get("/runs/run/campaign/progress").text
 
 
 def test_an_order_that_nobody_would_take_is_refused_in_words(client: TestClient, run: Path) -> None:

@@ -49,9 +49,9 @@ def routes(studio: Studio) -> APIRouter:
         return pages.response("campaign_progress.html.j2", run=run, view=progress_view(run), in_words=in_words)
 
     @router.get("/runs/{key}/campaign/figures")
-    def figures(key: str, seen: int = -1) -> Response:
+    def figures(key: str, seen: str = "") -> Response:
         run = studio.run(key)
-        if run.ledger.figures.newest() == seen:
+        if figures_desk.seen(run) == seen:
             return Response(status_code=204)
         shown = figures_desk.of(run)
         return pages.response("campaign_figures.html.j2", run=run, shown=shown, in_words=in_words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from agent.campaign_rounds import acceptance_figure, cost_figure, first_samples,
 from agent.disk import disk_use
 from agent.diversity import entropy
 from agent.figure import Figure
-from agent.inspect.jobs import came
+from agent.inspect.jobs import came, evaluated, last_declined
 from agent.pause import Standing, command_of, standing
 from agent.profile import Profile
 from agent.studio.instruction_maps import InstructionMap
 from agent.studio.runs import StudioRun
 from memory.figures import Tally
+from memory.jobs import Job
 from memory.sample import Sample
 from memory.sessions import CampaignSession
 
@@ -40,6 +42,8 @@ class ProgressView:
     counts: list[tuple[str, int]]
     conversations: Mapping[str, int]
     under_way: Sequence[Sample]
+    training: Sequence[tuple[str, str]]
+    """Jobs that run or are to go on, each with how it stands."""
     command: str
     """That goes on with the run."""
 
@@ -74,11 +78,14 @@ class Counted:
 class FiguresView:
     """The charts and what stands beside them."""
 
-    seen: int
-    """The ledger's newest event that they count."""
+    seen: str
+    """Tells whether they are still as the ledger is."""
     counted: Counted
     sessions: list[SessionView]
     jobs: list[tuple[str, str]]
+    declined: str
+    evaluated: Job | None
+    """The last training that was evaluated."""
     disk: list[tuple[str, str]]
 
 
@@ -98,6 +105,7 @@ def progress_view(run: StudioRun) -> ProgressView:
         counts=[(decision, number) for decision, number in own.items() if number and decision != "pending"],
         conversations=conversations,
         under_way=under_way[:UNDER_WAY_SHOWN],
+        training=[(job.id, came(job)) for job in run.ledger.jobs.jobs() if job.is_open],
         command=command_of(last, run.folder),
     )
 
@@ -108,6 +116,12 @@ class FiguresDesk:
     def __init__(self) -> None:
         self._kept: dict[str, tuple[tuple[int, int], Counted]] = {}
 
+    def seen(self, run: StudioRun) -> str:
+        """Changes whenever something does that is shown here; without counting."""
+        ledger = run.ledger
+        told = (ledger.figures.newest(), ledger.sessions.all(), ledger.jobs.jobs(), last_declined(ledger))
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
     def of(self, run: StudioRun) -> FiguresView:
         """The charts of a run as its ledger stands now."""
         sessions = run.ledger.sessions.all()
@@ -116,11 +130,14 @@ class FiguresDesk:
         if known != seen or counted is None:
             counted = _counted(run, sessions)
             self._kept[run.key] = seen, counted
+        jobs = run.ledger.jobs.jobs()
         return FiguresView(
-            seen=seen[0],
+            seen=self.seen(run),
             counted=counted,
             sessions=session_views(run, sessions),
-            jobs=[(job.id, came(job)) for job in run.ledger.jobs.jobs()],
+            jobs=[(job.id, came(job) + evaluated(job)) for job in jobs],
+            declined=last_declined(run.ledger),
+            evaluated=next((job for job in reversed(jobs) if job.evaluation), None),
             disk=disk_rows(run),
         )
 
