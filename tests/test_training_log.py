@@ -124,6 +124,14 @@ def test_going_on_takes_away_what_lies_after_the_checkpoint(tmp_path: Path, reci
     assert [step for step, _ in scalars(tmp_path, "key_frame_probability")] == [4, 8, 10]
 
 
+def test_tensorboard_has_each_step_once_though_a_training_was_killed_before_a_checkpoint(
+    tmp_path: Path, recipe: Recipe
+) -> None:
+    for count in (9, 11):
+        written(tmp_path, recipe, [made(step) for step in range(1, count)])
+    assert [step for step, _ in scalars(tmp_path, "loss")] == [4, 8, 10]
+
+
 def test_a_terminal_has_a_bar_with_what_is_left(tmp_path: Path, recipe: Recipe) -> None:
     said = written(tmp_path, recipe, [made(step) for step in range(1, 6)], terminal=True)
     for part in ("step 5/10", "loss 3.0000", "key frame 100%", "/s", "left"):

@@ -62,7 +62,7 @@ class TrainingLog:
         if self._recipe.logging.tensorboard:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(self._out / TENSORBOARD), purge_step=self._step + 1 if self._step else None)
+            self._board = SummaryWriter(str(self._out / TENSORBOARD), purge_step=self._step + 1)
         self._progress.start()
         self._begun = time.monotonic()
         return self
