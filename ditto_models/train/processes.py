@@ -53,7 +53,8 @@ class Processes:
             cpu=device == "cpu" or not has_gpu,
             mixed_precision="no",  # the network computes as it is loaded: precision.py
             kwargs_handlers=[
-                DistributedDataParallelKwargs(broadcast_buffers=False),  # none that training changes
+                # Training changes no buffers; gradients lie where they are summed, not there as well.
+                DistributedDataParallelKwargs(broadcast_buffers=False, gradient_as_bucket_view=True),
                 InitProcessGroupKwargs(timeout=_PATIENCE),
             ],
         )
