@@ -3,7 +3,8 @@
 python -m bench.train [--recipe small] [--steps 5] [--no-items] [--json] [key.path=value ...]: a row for each thing that
 can train, with and without gradient checkpointing, then one sample encoded and one from the cache. Weights are random,
 of the recipe's real shapes; nothing is downloaded, but for the VAE and text encoder of a published base, which
---no-items leaves out. With --count 790 only the arithmetic, and what it takes at so many TFLOP/s.
+--no-items leaves out. With --count 790 only the arithmetic, and what it takes at so many TFLOP/s; with
+--reckon-memory 8 only the memory of one of 8 GPUs. Neither needs a device.
 
 The floor of a step: the floating-point operations of its forward pass, and of its backward pass to what trains, over
 the rate of a large matrix product in the recipe's precision, measured in the same run.
@@ -22,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.train_items import ItemCost, item_cost
+from bench.train_memory import ReckonedMemory, reckoned
 from bench.train_steps import StepCost, counted, step_cost
 from ditto_models.settings import SettingsError
 from ditto_models.train.recipe import Recipe, load_recipe
@@ -47,6 +49,23 @@ def count(recipe: Recipe, teraflops: float) -> str:
         cost, flops = counted(each)
         name = f"{cost.trains}, {cost.trained / 1e9:.3f}e9 of {cost.parameters / 1e9:.3f}e9"
         lines.append(f"| {name} | {flops / 1e15:.3f} | {flops / 1e12 / teraflops:.2f} |")
+    return "\n".join(lines)
+
+
+def reckon(recipe: Recipe, processes: int) -> list[ReckonedMemory]:
+    """What one GPU of so many holds, without checkpointing and with it; no device is needed."""
+    return [
+        reckoned(recipe.model_copy(update={"gradient_checkpointing": checkpointing}), processes)
+        for checkpointing in (False, True)
+    ]
+
+
+def memory_table(found: Sequence[ReckonedMemory]) -> str:
+    """In Markdown."""
+    lines = ["| checkpointing | largest bucket | GPUs | held, GB | peak of a step, GB |", "|---|---|---|---|---|"]
+    for each in found:
+        name = f"| {'on' if each.checkpointing else 'off'} | {each.bucket} | {each.processes} | "
+        lines.append(f"{name}{each.held_gb:.2f} | {each.peak_gb:.2f} |")
     return "\n".join(lines)
 
 
@@ -85,6 +104,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5, help="timed for each row, after one that is not")
     parser.add_argument("--no-items", action="store_true", help="leave out encoding and the cache")
     parser.add_argument("--count", type=float, metavar="TERAFLOPS", help="only the arithmetic, at so many a second")
+    parser.add_argument("--reckon-memory", type=int, metavar="GPUS", help="only the memory of one of so many GPUs")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("overrides", nargs="*", metavar="key.path=value", help="e.g. optimizer.batch_size=4")
     arguments = parser.parse_args()
@@ -94,6 +114,10 @@ def main() -> None:
         parser.error(str(error))
     if arguments.count:
         print(count(recipe, arguments.count))
+        return
+    if arguments.reckon_memory:
+        found = reckon(recipe, arguments.reckon_memory)
+        print(json.dumps([asdict(each) for each in found]) if arguments.json else memory_table(found))
         return
     items = None
     if not arguments.no_items:

@@ -13,6 +13,7 @@ from bench.gpu_shapes import REAL
 from bench.peak_memory import Memory
 from ditto_models.gpu.wan_text import MOST_TOKENS
 from ditto_models.torchvision_cpu import declare_operators
+from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum, Dial
 from ditto_models.train.flow_matching import draw, losses
 from ditto_models.train.items import Item
@@ -23,6 +24,8 @@ from ditto_models.train.trainable import made_trainable
 if TYPE_CHECKING:
     import torch
 
+ALWAYS = Curriculum(key_frame=Dial(schedule="off", start=1.0))
+"""The key frame for all samples: a step is as long as it can be."""
 CPU_SIDES, GPU_SIDES = (512, 1024), (8192, 16384)
 """Of the matrices whose product gives the rate."""
 
@@ -82,8 +85,7 @@ def _timed(recipe: Recipe, num_steps: int, cost: StepCost, flops: float) -> Step
     from ditto_models.train.processes import Processes
     from ditto_models.train.step import Sample
 
-    always = Curriculum(key_frame=Dial(schedule="off", start=1.0))
-    recipe = recipe.model_copy(update={"curriculum": always})
+    recipe = recipe.model_copy(update={"curriculum": ALWAYS})
     processes = Processes.of(recipe)
     dtype = getattr(torch, recipe.dtype)
     rate = matrix_rate(processes.device, GPU_SIDES if processes.device.type == "cuda" else CPU_SIDES, dtype)
@@ -148,6 +150,37 @@ def _transformer(recipe: Recipe, device: torch.device) -> Any:
         with device:
             return WanVACETransformer3DModel(**_shape(recipe))
     return made(WanVACETransformer3DModel, device, getattr(torch, recipe.dtype), **_shape(recipe))
+
+
+def empty_base(recipe: Recipe, device: torch.device) -> Any:
+    """Its transformer, as `from_pretrained` would lay it out in the recipe's precision; its weights are not set."""
+    import torch
+    from diffusers import WanVACETransformer3DModel
+
+    with device:
+        transformer = WanVACETransformer3DModel(**_shape(recipe))
+    dtype = getattr(torch, recipe.dtype)
+    kept = set(transformer._keep_in_fp32_modules)
+    for name, parameter in transformer.named_parameters():
+        if not kept.intersection(name.split(".")):
+            parameter.data = parameter.data.to(dtype)
+    return transformer
+
+
+def empty_item(recipe: Recipe, bucket: Bucket) -> Item:
+    """On the CPU, in the precision that items are kept in."""
+    import torch
+
+    dtype = getattr(torch, recipe.dtype)
+    height, width, frames = bucket.height // 8, bucket.width // 8, (bucket.frames - 1) // 4 + 1
+    video = torch.empty(16, frames, height, width, dtype=dtype)
+    return Item(
+        source_CTHW=video,
+        edited_CTHW=video,
+        key_C1HW=video[:, :1],
+        empty_CTHW=video,
+        text_LD=torch.empty(MOST_TOKENS, _shape(recipe)["text_dim"], dtype=dtype),
+    )
 
 
 def _shape(recipe: Recipe) -> dict[str, Any]:
