@@ -115,7 +115,9 @@ def main() -> None:
     if arguments.count:
         print(count(recipe, arguments.count))
         return
-    if arguments.reckon_memory:
+    if arguments.reckon_memory is not None:
+        if arguments.reckon_memory < 1:
+            parser.error(f"--reckon-memory {arguments.reckon_memory}: expected the number of GPUs, at least 1")
         found = reckon(recipe, arguments.reckon_memory)
         print(json.dumps([asdict(each) for each in found]) if arguments.json else memory_table(found))
         return
