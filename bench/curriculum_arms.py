@@ -17,8 +17,8 @@ from bench.curriculum_codec import LinearCodec
 from bench.curriculum_measures import decoded, edit_applied, generated, held_out_loss
 from bench.curriculum_pairs import BUCKET, ProceduralItems
 from bench.curriculum_setting import Setting
+from ditto_models.gpu.editto_card import WEIGHTS
 from ditto_models.gpu.weights import WeightsConfig
-from ditto_models.train.card import WEIGHTS
 from ditto_models.train.recipe import DataConfig, EmaConfig, LoggingConfig, OptimizerConfig, PublishedBase, Recipe
 from ditto_models.train.step import StepResult
 from ditto_models.train.trainable import Branch

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bench.curriculum_base import embedded
 from bench.curriculum_clips import FRAMES, SIDE, Pair, pair, render
 from bench.curriculum_codec import LinearCodec, fit
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.items import Item
 from ditto_models.train.pairs import TrainingPair
 

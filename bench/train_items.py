@@ -15,8 +15,8 @@ import numpy as np
 from bench.curriculum_clips import pairs, render
 from ditto_models import video
 from ditto_models.base import Frames
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.weights import WeightsConfig
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.pairs import TrainingPair
 from ditto_models.train.random_base import save_random_base
 from ditto_models.train.recipe import RandomBase, Recipe

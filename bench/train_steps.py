@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from bench.gpu_meter import backward_flops_of, matrix_rate
 from bench.gpu_shapes import REAL
 from bench.peak_memory import Memory
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.wan_text import MOST_TOKENS
 from ditto_models.torchvision_cpu import declare_operators
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum, Dial
 from ditto_models.train.flow_matching import draw, losses
 from ditto_models.train.items import Item

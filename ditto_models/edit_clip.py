@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ditto_models.executors.of_call import call_scope
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.clip_edit import ClipPlan, edited_clip, plan_of
 from ditto_models.gpu.editto import Editto
 from ditto_models.gpu.in_windows import Carry
 from ditto_models.retold import retold
 from ditto_models.timeline import Timeline, frames_of
-from ditto_models.train.buckets import Bucket
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ditto_models.command import CommandError
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.editto import EdittoConfig
+from ditto_models.gpu.editto_card import read_card
 from ditto_models.gpu.tensor_file import WeightsError
 from ditto_models.settings import first_problem, override
-from ditto_models.train.buckets import Bucket
-from ditto_models.train.card import read_card
 
 UNCARDED = Bucket(frames=81, height=480, width=832)
 """Of weights without a card: the smaller size of Wan."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.encoding import Encoder
 from ditto_models.train.pair_files import Which
 from ditto_models.train.pairs import TrainingPair

@@ -97,6 +97,16 @@ def test_imports_go_down_only() -> None:
     assert not wrong
 
 
+def test_networks_do_not_need_their_trainer() -> None:
+    wrong = [
+        f"{path} imports {name}"
+        for path, tree in modules()
+        for name in imports(tree)
+        if path.startswith("ditto_models/") and name.startswith("ditto_models.train") and "/train/" not in path
+    ]
+    assert not wrong
+
+
 def test_heavy_libraries_stay_in_their_homes() -> None:
     wrong = [
         f"{path} imports {name}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.cache_cost import bytes_of, cost_of, size
 from ditto_models.train.tensor_cache import key_of
 from tests.training_pairs import TALL, WIDE, a_pair

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from ditto_models.edit_progress import EditProgress
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.clip_edit import plan_of
+from ditto_models.gpu.editto_card import BASE, WEIGHTS
 from ditto_models.timeline import frames_of, timeline_of
-from ditto_models.train.buckets import Bucket
-from ditto_models.train.card import BASE, WEIGHTS
 from tests.clips_with_sound import make_clip
 from tests.commands import call, line_of, problem_of, run_command
 from tests.tiny_editto import tiny_editto

@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip
 from ditto_models.gpu.editto import Editto, EdittoConfig
+from ditto_models.gpu.editto_card import BASE, CARD, WEIGHTS
 from ditto_models.gpu.geometry import UnfitVideo
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.weights import WeightsConfig, WeightsError
-from ditto_models.train.card import BASE, CARD, WEIGHTS
 from tests.tiny_editto import tiny_editto
 from tests.tiny_wan import tiny_vace_of_two, watched
 

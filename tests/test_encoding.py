@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from ditto_models import video
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.weights import WeightsConfig
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.encoding import EncodedItems, Encoder
 from ditto_models.train.flow_matching import vace_context
 from ditto_models.train.pairs import TrainingPair, UnusablePair

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.gpu.weights import WeightsConfig
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.flow_matching import Draw, NoiseConfig, draw, losses, vace_context
 from ditto_models.train.items import Item
 from ditto_models.train.random_base import TEXT_DIMENSIONS, save_random_base

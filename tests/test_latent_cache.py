@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from ditto_models.command import CommandFailed
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.weights import WeightsConfig
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.encoding import Encoder
 from ditto_models.train.items import Item
 from ditto_models.train.latent_cache import CachedItems

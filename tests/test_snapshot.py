@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.dataset_rows import Found, SnapshotError
 from ditto_models.train.pairs import TrainingPair
 from ditto_models.train.recipe import DataConfig

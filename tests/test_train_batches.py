@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.batches import plans
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum, Dial
 from ditto_models.train.difficulty import easiest_first
 from ditto_models.train.pairs import TrainingPair

@@ -15,11 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ditto_models.gpu.editto_card import read_card
 from ditto_models.gpu.editto_weights import with_editto
 from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import PlacementConfig
 from ditto_models.train.__main__ import main
-from ditto_models.train.card import read_card
 from ditto_models.train.log_lines import read_log
 from ditto_models.train.random_base import save_random_base
 from tests.commands import ROOT, call, line_of

@@ -14,12 +14,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from ditto_models.gpu.buckets import Bucket
+from ditto_models.gpu.editto_card import BASE, WEIGHTS, EdittoCard
 from ditto_models.gpu.editto_weights import with_editto
 from ditto_models.gpu.lora_names import own_parameter
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.torchvision_cpu import declare_operators
-from ditto_models.train.buckets import Bucket
-from ditto_models.train.card import BASE, WEIGHTS, EdittoCard
 from ditto_models.train.export import export, main
 from ditto_models.train.export_keys import FORMATS, LORA_FORMATS, Format
 from ditto_models.train.low_rank import low_rank

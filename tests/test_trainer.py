@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from ditto_models.command import CommandError
-from ditto_models.train.card import read_card
+from ditto_models.gpu.editto_card import read_card
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.step import TrainingFailed, learning_rate, places_of
 from ditto_models.train.trainer import train

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ditto_models.command import CommandError
+from ditto_models.gpu.editto_card import read_card
 from ditto_models.gpu.tensor_file import WeightsError
-from ditto_models.train.card import read_card
 from ditto_models.train.claim import check_place, claimed
 from ditto_models.train.random_base import save_random_base
 from ditto_models.train.recipe import RecipeError, load_recipe

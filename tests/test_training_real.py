@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent.profile import load_profile
-from ditto_models.train.card import read_card
+from ditto_models.gpu.editto_card import read_card
 from memory.dataset import split_of
 from tests.fake_run import make_clips, run_fake
 from tests.training_runs import jobs_of

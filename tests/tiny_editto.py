@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+from ditto_models.gpu.buckets import Bucket
+from ditto_models.gpu.editto_card import BASE, CARD, WEIGHTS, EdittoCard
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.torchvision_cpu import declare_operators
-from ditto_models.train.buckets import Bucket
-from ditto_models.train.card import BASE, CARD, WEIGHTS, EdittoCard
 from ditto_models.train.random_base import save_random_base
 
 BUCKET = Bucket(frames=9, height=64, width=64)

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.torchvision_cpu import declare_operators
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.items import Item
 from ditto_models.train.pairs import TrainingPair, UnusablePair
 from ditto_models.train.random_base import TEXT_DIMENSIONS, TINY

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.evaluate.edits import EditFile, Told
 from ditto_models.edit_model import config_of, sizes_of
-from ditto_models.train.card import CARD
+from ditto_models.gpu.editto_card import CARD
 
 SEED = 0
 """Of every edit: figures differ by the model and not by the draw."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ditto_models.base import Frame, Frames
+from ditto_models.gpu.buckets import Bucket, bucket_of
 from ditto_models.gpu.canvas import Canvas, filled_canvas
 from ditto_models.gpu.editto import Editto
 from ditto_models.gpu.geometry import WAN
 from ditto_models.gpu.in_windows import Carry, in_windows
 from ditto_models.gpu.windows import Window, windows
-from ditto_models.train.buckets import Bucket, bucket_of
 
 OVERLAP_SHARE = 8
 """One in so many frames of the longest window is shared with the next: half a second of five."""

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from ditto_models.base import EditRequest, Frame, Frames, KeyFramedClip, Route
 from ditto_models.gpu.denoising import OnStep
+from ditto_models.gpu.editto_card import WEIGHTS, read_card
 from ditto_models.gpu.editto_weights import with_editto
 from ditto_models.gpu.geometry import LargestVideo, check_video
 from ditto_models.gpu.lora import LoraConfig
@@ -24,7 +25,6 @@ from ditto_models.gpu.vace_call import VaceCall, made_by_vace
 from ditto_models.gpu.vace_controls import Controls
 from ditto_models.gpu.wan_text import WanPrompts
 from ditto_models.gpu.weights import WeightsConfig, WeightsError, located, resolved
-from ditto_models.train.card import WEIGHTS, read_card
 
 
 class EdittoConfig(PipelineConfig):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.batches import StepPlan
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import chance
 from ditto_models.train.items import Item, Items
 from ditto_models.train.pairs import PairInBucket, TrainingPair, UnusablePair

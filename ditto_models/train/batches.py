@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum
 from ditto_models.train.difficulty import easiest_first
 from ditto_models.train.pairs import PairInBucket, TrainingPair

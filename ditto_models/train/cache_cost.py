@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ditto_models.command import CommandFailed
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.placement import Dtype
 from ditto_models.gpu.wan_text import MOST_TOKENS
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.pairs import PairInBucket
 
 BYTES_A_TOKEN = 3

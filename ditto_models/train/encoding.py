@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.checkpoint import COMMIT, shown
 from ditto_models.gpu.memory import empty_cache
 from ditto_models.gpu.offload import released
@@ -21,7 +22,6 @@ from ditto_models.gpu.pipeline_loading import load_pipeline
 from ditto_models.gpu.placement import Dtype, PlacementConfig, device_of, dtype_of
 from ditto_models.gpu.wan_text import encoded
 from ditto_models.gpu.weights import WeightsConfig, located
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.items import Item
 from ditto_models.train.pair_files import Which, check_pair, read_clip, read_key_frame
 from ditto_models.train.pairs import TrainingPair

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ditto_models.command import CommandError, command
+from ditto_models.gpu.editto_card import read_card
 from ditto_models.gpu.tensor_file import WeightsError
-from ditto_models.train.card import read_card
 from ditto_models.train.export_keys import (
     FORMATS,
     LORA_FORMATS,

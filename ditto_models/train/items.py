@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.pairs import TrainingPair
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.wan_text import MOST_TOKENS
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.cache_cost import CacheCost, cost_of
 from ditto_models.train.contents import Contents
 from ditto_models.train.encoding import Encoder

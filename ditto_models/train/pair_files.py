@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ditto_models.base import Frame, Frames
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.train.pairs import TrainingPair, UnusablePair
 
 Which = Literal["source", "edited", "key_frame"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ditto_models.train.buckets import Bucket
+from ditto_models.gpu.buckets import Bucket
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from ditto_models.gpu.buckets import bucket_of
+from ditto_models.gpu.editto_card import BASE
 from ditto_models.gpu.weights import WeightsConfig, located
 from ditto_models.train.base_transformer import base_transformer
 from ditto_models.train.batch_reading import SkippedPairs
-from ditto_models.train.buckets import bucket_of
-from ditto_models.train.card import BASE
 from ditto_models.train.checkpoints import CHECKPOINTS
 from ditto_models.train.claim import is_begun
 from ditto_models.train.curriculum import chance

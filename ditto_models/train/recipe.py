@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.placement import Dtype
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.settings import SettingsError, first_problem, override, read_settings
-from ditto_models.train.buckets import Bucket
 from ditto_models.train.curriculum import Curriculum
 from ditto_models.train.flow_matching import NoiseConfig
 from ditto_models.train.trainable import Linear, Trains

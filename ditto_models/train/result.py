@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ditto_models.command import CommandFailed
+from ditto_models.gpu.editto_card import CARD, WEIGHTS, EdittoCard
 from ditto_models.gpu.weights import WeightsConfig
-from ditto_models.train.card import CARD, WEIGHTS, EdittoCard
 from ditto_models.train.recipe import Recipe
 from ditto_models.train.trainable import ADAPTER, Branch, Linear, Lora
 from ditto_models.train.whole_file import save_tensors, write_whole

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ditto_models.train.buckets import bucket_of
+from ditto_models.gpu.buckets import bucket_of
 from ditto_models.train.dataset_rows import Found
 from ditto_models.train.pairs import TrainingPair
 from ditto_models.train.recipe import DataConfig

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ditto_models.gpu.checkpoint import VARIANT
+from ditto_models.gpu.editto_card import WEIGHTS, read_card
 from ditto_models.gpu.weights import WeightsError, located
-from ditto_models.train.card import WEIGHTS, read_card
 from ditto_models.train.export_keys import Factors, factors_of
 from ditto_models.train.low_rank import low_rank
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ditto_models.command import CommandError
+from ditto_models.gpu.editto_card import BASE
 from ditto_models.gpu.weights import WeightsConfig
 from ditto_models.train.batch_reading import BatchReader, SkippedPairs
 from ditto_models.train.batches import plans
-from ditto_models.train.card import BASE
 from ditto_models.train.checkpoints import CHECKPOINTS, latest, save
 from ditto_models.train.claim import keep_recipe
 from ditto_models.train.curriculum_plot import PLOT, plot_curriculum

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ditto_models.gpu.buckets import Bucket
 from ditto_models.gpu.weights import WeightsConfig, WeightsError
 from ditto_models.settings import first_problem
-from ditto_models.train.buckets import Bucket
 
 CARD = "editto.json"
 WEIGHTS = "editto.safetensors"
