@@ -69,6 +69,20 @@ def test_a_file_that_a_full_disk_does_not_take_is_named(small_disk: Path) -> Non
     assert not list(small_disk.iterdir())
 
 
+def test_the_card_names_a_base_beside_the_person_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ditto_models.train.preparation import _base_of
+    from ditto_models.train.processes import Processes
+    from ditto_models.train.result import card_of
+
+    save_random_base(tmp_path / "weights", "tiny", 0)
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe("tiny", ["base={kind: weights, repo: weights}"])
+    base = _base_of(recipe, tmp_path / "out", Processes("cpu"))
+    assert card_of(recipe, base, "", 0).base.repo == str(tmp_path / "weights")
+
+
 def test_a_recipe_extends_one_that_lies_beside_it(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("extends: tiny\nsteps: 3\n")
     (tmp_path / "other.yaml").write_text("extends: mine.yaml\nseed: 4\n")

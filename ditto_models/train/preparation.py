@@ -90,7 +90,7 @@ def _in_buckets(pairs: Sequence[TrainingPair], recipe: Recipe) -> tuple[PairInBu
 
 
 def _base_of(recipe: Recipe, out: Path, processes: Processes) -> WeightsConfig:
-    """The base's weights, on this machine; a random one is made in CKPT.
+    """The base's weights, on this machine; a random one is made in CKPT, and a folder's name holds wherever it is read.
 
     Raises:
         WeightsError: there are none, or they are another model's.
@@ -107,7 +107,8 @@ def _base_of(recipe: Recipe, out: Path, processes: Processes) -> WeightsConfig:
         return WeightsConfig(repo=str(out / BASE))
     base = recipe.base
     processes.on_main(lambda: located(base))
-    return base
+    folder = Path(base.repo).expanduser()
+    return base.model_copy(update={"repo": str(folder.absolute())}) if folder.is_dir() else base
 
 
 def _items_of(
