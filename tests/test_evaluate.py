@@ -12,10 +12,13 @@ import pytest
 
 from agent.evaluate.edits import Made, NoEdit
 from agent.evaluate.pairs import EvaluationPair, at_most, own_pairs
+from ditto_models.vllm_server import VllmServer
 from tests.commands import call, line_of, problem_of
 from tests.fake_run import make_clips, run_fake
 from tests.report_page import check_page
 from tests.scripted_server import ScriptedServer
+from tests.served import served_by
+from tools.critic.axes import MODEL_AXES, SAFETY
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +151,23 @@ def test_the_few_that_are_drawn_are_the_same_each_time_and_keep_their_order() ->
     assert [pair.id for pair in few] == sorted((pair.id for pair in few), key=int)
     assert set(few) < set(at_most(pairs, 20)), "more are the same and others"
     assert at_most(pairs, 50) == at_most(pairs, None) == pairs
+
+
+@pytest.mark.slow
+def test_a_real_server_judges_a_datasets_edits_on_the_judges_own_scale(run: Path, vllm_server: VllmServer) -> None:
+    asked = ("--data", run, "--most", 2, "--workers", 1, "--profile", "served", *served_by(vllm_server))
+    found = evaluated(*asked, "judge.votes=1")
+    assert found["judge"] == vllm_server.model
+    for pair in found["pairs"]:
+        assert pair["decision"] in ("accepted", "rejected", "unscored")
+        said = [pair["scores"][axis]["value"] for axis in MODEL_AXES if axis != SAFETY]
+        if None in said:
+            assert pair["vlm"] is None
+        else:
+            assert 1 <= pair["vlm"] <= 10
+            assert pair["vlm"] == pytest.approx(1 + 9 * sum(said) / len(said))
+    told = [pair["vlm"] for pair in found["pairs"] if pair["vlm"] is not None]
+    assert found["overall"]["vlm"] == (pytest.approx(sum(told) / len(told)) if told else None)
 
 
 @pytest.mark.slow
