@@ -11,6 +11,7 @@ from tests.quick_torch import quick_torch
 from tests.shown_runs import shown_runs
 from tests.small_disk import small_disk
 from tests.tiny_hub import model_hub
+from tests.training_runs import quick_glances, train_clips
 from tests.vllm_server import servers, trained_server, vllm_server, vllm_servers
 
 __all__ = [
@@ -20,12 +21,14 @@ __all__ = [
     "page",
     "problems",
     "pytest_runtest_makereport",
+    "quick_glances",
     "quick_models",
     "quick_torch",
     "servers",
     "shown_runs",
     "small_disk",
     "studio",
+    "train_clips",
     "trained_server",
     "two_gpus",
     "vace_profile",

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agent import campaign
 from agent.campaign import Limits
 from agent.inspect.jobs import order_training
 from agent.orders import order_override
 from agent.policy import Offers
 from agent.session import Session
 from agent.stores import open_ledger
-from agent.training import job, trainings
 from agent.training.config import TrainingConfig
 from agent.training.offer import ordered
 from memory.dataset import read_metadata
@@ -26,7 +24,6 @@ from tests.fake_run import campaign_of, fake_profile, run_fake
 from tests.training_runs import (
     begun_of,
     calls_of,
-    clips_of_train,
     jobs_of,
     steps_of,
     training_overrides,
@@ -35,22 +32,15 @@ from tests.training_runs import (
 )
 from tools.train_editto import PairFilter
 
-
-@pytest.fixture(autouse=True)
-def _glances(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (campaign, trainings, job):
-        monkeypatch.setattr(module, "GLANCE_SECONDS", 0.05)
+pytestmark = pytest.mark.usefixtures("quick_glances")
 
 
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return clips_of_train(tmp_path_factory.mktemp("clips") / "clips", 4)
-
-
-def test_a_campaign_trains_every_so_many_pairs_and_at_its_end(tmp_path: Path, clips: Path) -> None:
+def test_a_campaign_trains_every_so_many_pairs_and_at_its_end(tmp_path: Path, train_clips: Path) -> None:
     run, said = tmp_path / "run", list[str]()
     profile = training_profile("training.every=2", "training.at_end=true")
-    outcome, decided = run_fake(run, clips, 3, profile=profile, limits=Limits(target=3, concurrency=1), say=said.append)
+    outcome, decided = run_fake(
+        run, train_clips, 3, profile=profile, limits=Limits(target=3, concurrency=1), say=said.append
+    )
     assert (outcome, len(decided)) == ("target met", 3)
     first, last = jobs_of(run)
     with closing(Ledger(run / "ledger.sqlite")) as ledger:
@@ -73,23 +63,23 @@ def test_a_campaign_trains_every_so_many_pairs_and_at_its_end(tmp_path: Path, cl
     assert len(frozen) == 2
     assert len(list(read_metadata(run / "dataset"))) == 3
     assert any(line.startswith("job-0002: done") for line in said)
-    outcome, decided = run_fake(run, clips, 3, profile=profile)
+    outcome, decided = run_fake(run, train_clips, 3, profile=profile)
     assert (outcome, len(decided), len(jobs_of(run))) == ("target met", 0, 2), "nothing is new, so nothing is offered"
 
 
-def test_a_failed_job_is_recorded_and_not_begun_again_without_new_pairs(tmp_path: Path, clips: Path) -> None:
+def test_a_failed_job_is_recorded_and_not_begun_again_without_new_pairs(tmp_path: Path, train_clips: Path) -> None:
     run = tmp_path / "run"
     profile = training_profile("training.at_end=true", fate="fails")
     for _ in range(2):
-        assert run_fake(run, clips, 1, profile=profile)[0] == "target met"
+        assert run_fake(run, train_clips, 1, profile=profile)[0] == "target met"
         [job] = jobs_of(run)
         assert (job.status, job.exit_code) == ("failed", 1)
     good = training_profile("training.at_end=true", "training.flywheel.on=true")
-    assert run_fake(run, clips, 2, profile=good, accept_changes=True)[0] == "target met"
+    assert run_fake(run, train_clips, 2, profile=good, accept_changes=True)[0] == "target met"
     assert [job.status for job in jobs_of(run)] == ["failed", "done"]
 
 
-def test_a_stopped_campaign_stops_its_job_and_the_next_goes_on_with_it_first(tmp_path: Path, clips: Path) -> None:
+def test_a_stopped_campaign_stops_its_job_and_the_next_goes_on_with_it_first(tmp_path: Path, train_clips: Path) -> None:
     run, said = tmp_path / "run", list[str]()
     profile = training_profile("training.every=1", pace=0.2)
 
@@ -102,7 +92,7 @@ def test_a_stopped_campaign_stops_its_job_and_the_next_goes_on_with_it_first(tmp
         session.training.say = say
 
     one_by_one = Limits(target=2, concurrency=1)
-    assert run_fake(run, clips, 2, profile=profile, prepare=stopping, limits=one_by_one)[0] == "stopped"
+    assert run_fake(run, train_clips, 2, profile=profile, prepare=stopping, limits=one_by_one)[0] == "stopped"
     [job] = jobs_of(run)
     assert job.status == "stopped"
     assert said[-1].startswith("job-0001: stopped")
@@ -111,14 +101,16 @@ def test_a_stopped_campaign_stops_its_job_and_the_next_goes_on_with_it_first(tmp
     def hearing(session: Session) -> None:
         session.listeners.append(lambda event, sample: events.append(event))
 
-    assert run_fake(run, clips, 2, profile=profile, prepare=hearing)[0] == "target met"
+    assert run_fake(run, train_clips, 2, profile=profile, prepare=hearing)[0] == "target met"
     first, second = jobs_of(run)
     assert (first.status, second.accepted) == ("done", 2)
     assert steps_of(run, "job-0001") == [1, 2, 3, 4, 5, 6]
     assert first.ended_at < min(event.at for event in events), "samples wait for it"
 
 
-def test_samples_wait_for_a_last_training_although_a_pair_is_rejected_meanwhile(tmp_path: Path, clips: Path) -> None:
+def test_samples_wait_for_a_last_training_although_a_pair_is_rejected_meanwhile(
+    tmp_path: Path, train_clips: Path
+) -> None:
     run = tmp_path / "run"
     profile = training_profile("training.at_end=true", pace=0.2)
 
@@ -130,7 +122,7 @@ def test_samples_wait_for_a_last_training_although_a_pair_is_rejected_meanwhile(
 
         session.training.say = say
 
-    outcome, decided = run_fake(run, clips, 1, profile=profile, prepare=rejecting)
+    outcome, decided = run_fake(run, train_clips, 1, profile=profile, prepare=rejecting)
     assert (outcome, len(decided)) == ("target met", 2)
     [job] = jobs_of(run)
     assert (job.why, job.status) == ("end", "done")
@@ -140,9 +132,9 @@ def test_samples_wait_for_a_last_training_although_a_pair_is_rejected_meanwhile(
     assert [event for event in steps if event.at > job.ended_at], "the run went on after it"
 
 
-def test_a_person_begins_a_training_and_gives_one_up(tmp_path: Path, clips: Path) -> None:
+def test_a_person_begins_a_training_and_gives_one_up(tmp_path: Path, train_clips: Path) -> None:
     run = tmp_path / "run"
-    run_fake(run, clips, 1)
+    run_fake(run, train_clips, 1)
     assert "carries it out" in call("agent.inspect", run, "--train", "start").stdout
     profile = training_profile(pace=1.0)
 
@@ -153,7 +145,7 @@ def test_a_person_begins_a_training_and_gives_one_up(tmp_path: Path, clips: Path
 
         session.training.say = say
 
-    assert run_fake(run, clips, 2, profile=profile, prepare=giving_up)[0] == "target met"
+    assert run_fake(run, train_clips, 2, profile=profile, prepare=giving_up)[0] == "target met"
     [job] = jobs_of(run)
     assert (job.why, job.status, job.given_up) == ("person", "stopped", True)
     assert [(one.tool, one.by) for one in calls_of(run)] == [("train_editto", "person")]
@@ -166,27 +158,27 @@ def test_a_person_begins_a_training_and_gives_one_up(tmp_path: Path, clips: Path
     assert "expected one of job-0001" in line_of(problem_of("agent.inspect", run, "--job", "job-9"))
 
 
-def test_a_campaign_that_is_killed_leaves_its_job_to_the_next(tmp_path: Path, clips: Path) -> None:
+def test_a_campaign_that_is_killed_leaves_its_job_to_the_next(tmp_path: Path, train_clips: Path) -> None:
     run = tmp_path / "run"
     told = ["training.every=1", "training.evaluate_on=none", *training_overrides(pace=0.3)]
-    command = [sys.executable, "-m", "tests.fake_worker", str(run), str(clips), "1", *told]
+    command = [sys.executable, "-m", "tests.fake_worker", str(run), str(train_clips), "1", *told]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     wait_until((run / "training" / "job-0001" / "editto" / "saved.json").exists)
     process.kill()
     process.wait()
     profile = fake_profile("retention.rejected=kept", *told)
-    assert run_fake(run, clips, 1, profile=profile, seed=0)[0] == "target met"
+    assert run_fake(run, train_clips, 1, profile=profile, seed=0)[0] == "target met"
     [job] = jobs_of(run)
     assert job.status == "done"
     assert len(begun_of(run, job.id)) == 1
     assert steps_of(run, job.id) == [1, 2, 3, 4, 5, 6]
 
 
-def test_weak_edit_types_are_asked_for_more_and_the_trace_says_by_which_job(tmp_path: Path, clips: Path) -> None:
+def test_weak_edit_types_are_asked_for_more_and_the_trace_says_by_which_job(tmp_path: Path, train_clips: Path) -> None:
     run = tmp_path / "run"
     figures = {"lighting": (200, 0.0), "weather": (200, 1.0), "season": (200, 1.0)}
     profile = training_profile("training.at_end=true", "training.flywheel.on=true", figures=figures)
-    run_fake(run, clips, 1, profile=profile)
+    run_fake(run, train_clips, 1, profile=profile)
     [job] = jobs_of(run)
     assert job.quota
     assert job.quota.weights == {"lighting": 2.0, "weather": 0.5, "season": 0.5}
@@ -196,7 +188,7 @@ def test_weak_edit_types_are_asked_for_more_and_the_trace_says_by_which_job(tmp_
     def looking(session: Session) -> None:
         session.listeners.append(lambda event, sample: books.append(session.steps.offers(sample)))
 
-    _, [sample] = run_fake(run, clips, 2, profile=profile, prepare=looking)
+    _, [sample] = run_fake(run, train_clips, 2, profile=profile, prepare=looking)
     offered = next(offers for offers in books if offers.edit_types)
     assert offered.weighted_by == "job-0001"
     assert offered.weights["lighting"] == 2.0

@@ -5,26 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from agent import campaign
 from agent.campaign import Limits
 from agent.inspect.jobs import came
-from agent.training import job, trainings
 from agent.training.process import JobProcess
 from ditto_models.train.gpus_held import gpus_held, write_gpus_held
-from tests.fake_run import make_clips, run_fake
+from tests.fake_run import run_fake
 from tests.running_jobs import Jobs
 from tests.training_runs import jobs_of, steps_of, training_profile
 
-
-@pytest.fixture(autouse=True)
-def _glances(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (campaign, trainings, job):
-        monkeypatch.setattr(module, "GLANCE_SECONDS", 0.05)
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clips(tmp_path_factory.mktemp("clips") / "clips", count=5)
+pytestmark = pytest.mark.usefixtures("quick_glances")
 
 
 def seconds_of(begun_at: str, ended_at: str) -> float:
@@ -61,14 +50,14 @@ def test_nobody_counts_the_time_that_a_killed_job_was_gone(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("target", [1, 9])
 def test_a_budget_that_is_used_up_stops_a_job_and_a_greater_one_goes_on_with_it(
-    tmp_path: Path, clips: Path, target: int
+    tmp_path: Path, train_clips: Path, target: int
 ) -> None:
     """Also at the target, where a campaign otherwise waits for its last training."""
     run, said = tmp_path / "run", list[str]()
     when = "training.at_end=true" if target == 1 else "training.every=1"
     profile = training_profile(when, "training.evaluate_on=none", "training.least_pairs=1", fate="on_gpus", pace=0.4)
     little = Limits(target=target, concurrency=1, gpu_hours=2 / 3600)
-    outcome, _ = run_fake(run, clips, target, profile=profile, limits=little, say=said.append)
+    outcome, _ = run_fake(run, train_clips, target, profile=profile, limits=little, say=said.append)
     assert outcome == ("target met" if target == 1 else "GPU hours used up")
     [one] = jobs_of(run)
     assert one.status == "stopped"
@@ -76,17 +65,17 @@ def test_a_budget_that_is_used_up_stops_a_job_and_a_greater_one_goes_on_with_it(
     assert came(one).endswith("; the next agent.run goes on with it")
     assert "GPU hours used up: job-0001 stops here; a session that has more left goes on with it" in said
     spent = one.gpu_seconds
-    run_fake(run, clips, target, profile=profile, limits=little)
+    run_fake(run, train_clips, target, profile=profile, limits=little)
     assert jobs_of(run)[0].gpu_seconds == spent, "not begun again with nothing left"
     more = Limits(target=1, concurrency=1, gpu_hours=1)
-    assert run_fake(run, clips, 1, profile=profile, limits=more)[0] == "target met"
+    assert run_fake(run, train_clips, 1, profile=profile, limits=more)[0] == "target met"
     assert (jobs_of(run)[0].status, steps_of(run, "job-0001")) == ("done", [1, 2, 3, 4, 5, 6])
     assert jobs_of(run)[0].gpu_seconds > spent
 
 
-def test_time_that_is_used_up_stops_the_last_training_too(tmp_path: Path, clips: Path) -> None:
+def test_time_that_is_used_up_stops_the_last_training_too(tmp_path: Path, train_clips: Path) -> None:
     run = tmp_path / "run"
     profile = training_profile("training.at_end=true", pace=5.0)
     brief = Limits(target=1, concurrency=1, wall_hours=2 / 3600)
-    run_fake(run, clips, 1, profile=profile, limits=brief)
+    run_fake(run, train_clips, 1, profile=profile, limits=brief)
     assert not [one for one in jobs_of(run) if one.status == "done"], "it would take half a minute"

@@ -14,6 +14,7 @@ from agent.training import job as training_job
 from agent.training.marked import mark_of, marked
 from agent.training.offer import ordered
 from agent.training.process import JobProcess
+from agent.training.worker import Spec
 from memory.jobs import Job
 from tests.running_jobs import Jobs
 from tests.training_runs import HERE, begun_of, steps_of, training_profile, wait_until
@@ -42,6 +43,18 @@ def test_workers_of_a_launcher_that_died_do_not_outlive_its_job(tmp_path: Path) 
     job = jobs.carried()
     assert (job.status, job.exit_code) == ("failed", -9)
     assert marked(jobs.runner.folder(job)) == []
+
+
+def test_a_job_that_is_stopped_as_it_starts_hears_of_it_and_begins_nothing(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    process = JobProcess(tmp_path / "job-0001")
+    process.start(Spec(train=["touch", str(begun)], evaluate=["touch", str(begun)]))
+    process.signal(signal.SIGINT)
+    wait_until(lambda: not process.is_alive())
+    outcome = process.outcome()
+    assert outcome
+    assert (outcome.status, outcome.exit_code) == ("stopped", None)
+    assert not begun.exists()
 
 
 def test_only_processes_of_the_job_are_found(tmp_path: Path) -> None:

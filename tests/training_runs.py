@@ -8,7 +8,11 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from agent import campaign
 from agent.profile import Profile
+from agent.training import job, trainings
 from memory.dataset import split_of
 from memory.jobs import Job, TrainingCall
 from memory.ledger import Ledger
@@ -50,6 +54,19 @@ def clips_of_train(folder: Path, count: int) -> Path:
             clip.unlink()
     assert not count, "of so many clips too few are trained on"
     return folder
+
+
+@pytest.fixture(scope="session")
+def train_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four of them."""
+    return clips_of_train(tmp_path_factory.mktemp("train") / "clips", 4)
+
+
+@pytest.fixture
+def quick_glances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Campaigns and jobs look around often."""
+    for module in (campaign, trainings, job):
+        monkeypatch.setattr(module, "GLANCE_SECONDS", 0.05)
 
 
 def jobs_of(run: Path) -> list[Job]:

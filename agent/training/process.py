@@ -14,7 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.plain import plain
 from agent.training.marked import kill_marked, mark_of
-from agent.training.worker import CARD, EVALUATION, OUT, OUTCOME, SPEC, Outcome, Spec
+from agent.training.worker import CARD, EVALUATION, OUT, OUTCOME, SPEC, STOPS, Outcome, Spec
 from ditto_models.settings import first_problem
 from ditto_models.train.gpus_held import gpus_held
 from ditto_models.train.log_lines import LOG
@@ -101,7 +102,7 @@ class JobProcess:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lock.truncate(0)  # it says who led it before
             command = [sys.executable, "-m", "agent.training.worker", str(self.folder), str(lock.fileno())]
-            with (self.folder / "worker.err").open("ab") as errors:
+            with (self.folder / "worker.err").open("ab") as errors, held_back(STOPS):
                 self._own = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -203,6 +204,16 @@ class JobProcess:
         except OSError as error:
             raise ValueError(f"{EVALUATION} cannot be read: {error.strerror}") from error
         return {kind: one.score for kind, one in found.items()}
+
+
+@contextmanager
+def held_back(signals: Iterable[signal.Signals]) -> Iterator[None]:
+    """In which they do not reach this thread; a process that begins in it gets them once it wants them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def this_host() -> str:

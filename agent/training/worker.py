@@ -26,8 +26,10 @@ SPEC, OUTCOME, EVALUATION = "job.json", "outcome.json", "evaluation.json"
 OUT = "editto"
 """The trainer's --out, in the job's folder."""
 CARD = "editto.json"
-"""The file in it that a finished training leaves (ditto_models/train/card.py, whose imports this need not wait for)."""
+"""The file in it that a finished training leaves: that of ditto_models/gpu/editto_card.py, whose imports this need not
+wait for."""
 REPORT = "evaluation.html"
+STOPS = (signal.SIGINT, signal.SIGTERM)
 LINE_KEPT = 500
 """Characters of what a program said last."""
 
@@ -75,6 +77,8 @@ class Worker:
             OSError: the disk is full.
         """
         code = None
+        if self._is_stopped:
+            return Outcome(status="stopped", error="it was stopped before it had begun")
         if not (self._folder / OUT / CARD).is_file():
             code, said = self._ran(spec.train, "train.log", "train.err")
             if code:
@@ -117,8 +121,10 @@ def main(arguments: list[str]) -> int:
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()} {socket.gethostname()}".encode())
     worker = Worker(folder, lock)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         signal.signal(number, worker.stop)
+    # While Python starts, a Ctrl-C may be swallowed; who began this process held it back until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     outcome = worker.run(Spec.model_validate_json((folder / SPEC).read_bytes()))
     part = folder / f".{OUTCOME}"
     part.write_text(outcome.model_dump_json(indent=1))
