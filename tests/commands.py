@@ -5,7 +5,9 @@ import importlib
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 
@@ -15,14 +17,20 @@ def run_command(module: str, *arguments: object) -> "subprocess.CompletedProcess
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
 
 
+def main_of(module: str) -> Callable[[list[str]], Any]:
+    """What `python -m MODULE` runs."""
+    found = importlib.import_module(module)
+    found = importlib.import_module(f"{module}.__main__") if hasattr(found, "__path__") else found
+    main: Callable[[list[str]], Any] = found.main
+    return main
+
+
 def call(module: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
     """As `run_command`, in this process."""
     out, error = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         try:
-            found = importlib.import_module(module)
-            found = importlib.import_module(f"{module}.__main__") if hasattr(found, "__path__") else found
-            code = found.main([str(argument) for argument in arguments])
+            code = main_of(module)([str(argument) for argument in arguments])
         except SystemExit as end:
             code = end.code
     return subprocess.CompletedProcess(module, code, out.getvalue(), error.getvalue())

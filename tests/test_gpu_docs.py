@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from agent.profile import ProfileError, load_profile
 from agent.source_models import build_window_networks
 from ditto_models.embedded.flow_meter import FlowMeter
 from ditto_models.executors.workers import WorkersConfig
+from tests.commands import main_of
 
 TEXT = (Path(__file__).parent.parent / "docs" / "gpu.md").read_text()
 SPOKEN = re.findall(r"`([^`]+)`", re.sub(r"(?m)^    .*$", "", TEXT))
@@ -43,7 +43,7 @@ def test_every_command_is_there_and_takes_what_it_is_given(
     module: str, options: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        importlib.import_module(module).main(["vllm", "--help"] if " vllm " in options else ["--help"])
+        main_of(module)(["vllm", "--help"] if " vllm " in options else ["--help"])
     told = capsys.readouterr().out
     for option in re.findall(r"(?<=\s)--[a-z][a-z-]*", options.partition(" -- ")[0]):
         assert option in told
