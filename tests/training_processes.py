@@ -86,6 +86,9 @@ def carry_out(jobs: Iterable[Mapping[str, Any]]) -> None:
 if __name__ == "__main__":
     import torch
 
+    from ditto_models.train.processes import leave
+
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     carry_out(json.loads(Path(sys.argv[1]).read_text()))
+    leave(0)

@@ -17,7 +17,7 @@ from ditto_models.command import CommandError, CommandFailed, command
 from ditto_models.gpu.quiet import hide_progress_bars, say_errors_only
 from ditto_models.settings import SettingsError
 from ditto_models.train.claim import check_free, check_place, check_recipe, claimed
-from ditto_models.train.processes import MainProcessFailed
+from ditto_models.train.processes import MainProcessFailed, leave
 from ditto_models.train.recipe import FOLDER, PublishedBase, Recipe, load_recipe
 from ditto_models.train.step import TrainingFailed
 
@@ -134,4 +134,4 @@ def _see_that_it_suits_this_machine(recipe: Recipe, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
